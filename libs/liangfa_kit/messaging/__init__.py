@@ -1,0 +1,1 @@
+"""Events between services: the broker port, the relay that feeds it, the consumer that applies exactly once."""

@@ -1,0 +1,155 @@
+"""The broker of embedded mode: a durable log in one SQLite file, one partition a topic.
+
+Processes on one machine may share the file (`liangfa serve NAME` for each service): a subscription is woken at
+once by a publisher in its own process and looks again every 50 ms for those in others. Groups are not shared
+out: every subscription sees the whole topic, so one process a group is the rule here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import orjson
+
+from liangfa_kit.errors import Unavailable
+from liangfa_kit.messaging.broker import Delivery, Message, StartAt
+
+_LOOK_AGAIN_SECONDS = 0.05
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS log (
+  topic TEXT NOT NULL, "offset" INTEGER NOT NULL, key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL,
+  PRIMARY KEY (topic, "offset")
+) WITHOUT ROWID
+"""
+
+
+class LocalBroker:
+    """A durable log at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._publishing = ThreadPoolExecutor(1, thread_name_prefix="broker")
+        self._lock = threading.Lock()
+        self._connection = self._connect()
+        self._connection.execute(_SCHEMA)
+        self._subscriptions: set[LocalSubscription] = set()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # the relay forgets what the broker has accepted
+        return connection
+
+    async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        """Append messages in one durable transaction."""
+        await asyncio.get_running_loop().run_in_executor(self._publishing, self._append, topic, messages)
+        for subscription in self._subscriptions:
+            subscription.wake()
+
+    def _append(self, topic: str, messages: Sequence[Message]) -> None:
+        with self._lock:
+            connection = self._connection
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                last = connection.execute('SELECT max("offset") FROM log WHERE topic = ?', (topic,)).fetchone()[0]
+                first = 0 if last is None else last + 1
+                connection.executemany(
+                    "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
+                    (
+                        (topic, first + i, m.key, orjson.dumps(dict(m.headers)).decode(), m.value)
+                        for i, m in enumerate(messages)
+                    ),
+                )
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise Unavailable("The event log cannot be written now; events wait in the journal.") from error
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    async def subscribe(self, group: str, topics: Sequence[str], start_at: StartAt) -> LocalSubscription:
+        """Deliver `topics` from the offsets that `start_at` gives; `group` only names the reader."""
+        positions = {topic: start_at(topic, 0) for topic in topics}
+        subscription = LocalSubscription(self, group, self._connect(), positions)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def forget(self, subscription: LocalSubscription) -> None:
+        """Stop waking a closed subscription."""
+        self._subscriptions.discard(subscription)
+
+    async def close(self) -> None:
+        """Close the log; subscriptions first."""
+        for subscription in list(self._subscriptions):
+            await subscription.close()
+        self._publishing.shutdown(wait=True)
+        self._connection.close()
+
+
+class LocalSubscription:
+    """One reader of the local log."""
+
+    def __init__(
+        self, broker: LocalBroker, group: str, connection: sqlite3.Connection, positions: dict[str, int]
+    ) -> None:
+        self._broker = broker
+        self._connection = connection
+        self._positions = positions
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix=f"consume-{group}")
+        self._arrived = asyncio.Event()
+
+    def wake(self) -> None:
+        """Tell the reader that something was published in this process."""
+        self._arrived.set()
+
+    async def poll(self, max_messages: int, timeout_seconds: float) -> Sequence[Delivery]:
+        """Return what has arrived, waiting at most `timeout_seconds` for the first message."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_seconds
+        while True:
+            self._arrived.clear()
+            found = await loop.run_in_executor(self._reading, self._fetch, max_messages)
+            left = until - loop.time()
+            if found or left <= 0:
+                return found
+            try:
+                await asyncio.wait_for(self._arrived.wait(), min(left, _LOOK_AGAIN_SECONDS))
+            except TimeoutError:
+                continue
+
+    def _fetch(self, max_messages: int) -> list[Delivery]:
+        found: list[Delivery] = []
+        for topic, position in self._positions.items():
+            rows = self._connection.execute(
+                'SELECT "offset", key, headers, value FROM log WHERE topic = ? AND "offset" >= ? '
+                'ORDER BY "offset" LIMIT ?',
+                (topic, position, max_messages - len(found)),
+            ).fetchall()
+            found.extend(Delivery(topic, 0, o, Message(k, v, orjson.loads(h))) for o, k, h, v in rows)
+            if rows:
+                self._positions[topic] = rows[-1][0] + 1
+        return found
+
+    async def lag(self) -> int:
+        """Return how many messages have not been delivered yet."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, self._lag)
+
+    def _lag(self) -> int:
+        total = 0
+        for topic, position in self._positions.items():
+            last = self._connection.execute('SELECT max("offset") FROM log WHERE topic = ?', (topic,)).fetchone()[0]
+            total += 0 if last is None else max(0, last + 1 - position)
+        return total
+
+    async def close(self) -> None:
+        """Stop reading."""
+        self._broker.forget(self)
+        self._reading.shutdown(wait=True)
+        self._connection.close()

@@ -1,0 +1,140 @@
+"""The relay: the journal is the outbox, and this publishes it in position order, at least once, skipping nothing.
+
+Positions are handed out under a lock that is held to the commit, so they leave no gap. The relay still checks: it
+never goes past a missing position, it waits for it. The place it has reached is written now and then only; after
+a crash some events are published again, and consumers know them by their position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+import structlog
+
+from liangfa_kit.errors import PlatformError
+from liangfa_kit.journal import Entry
+from liangfa_kit.messaging.events import to_message
+
+if TYPE_CHECKING:
+    from liangfa_kit.messaging.broker import Broker
+    from liangfa_kit.store.port import Store
+    from liangfa_kit.store.tables import KitTables
+    from liangfa_kit.train import Train
+
+_log = structlog.get_logger("liangfa.relay")
+_BATCH = 500
+_SAVE_EVERY = 2_000
+_RETRY_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class RelayState:
+    """How far the relay is, for readiness and for people: `published` of the journal's `committed` positions."""
+
+    published: int = 0
+    saved: int = 0
+    gap_before: int | None = None
+    trouble: str = ""
+
+
+class Relay:
+    """Publishes the journal of the service `source` to `topic`."""
+
+    def __init__(
+        self, store: Store, tables: KitTables, train: Train, broker: Broker, *, source: str, topic: str
+    ) -> None:
+        self._store = store
+        self._journal = tables.journal
+        self._counters = tables.counters
+        self._train = train
+        self._broker = broker
+        self._source = source
+        self._topic = topic
+        self._counter = f"relay/{topic}"
+        self._wake = asyncio.Event()
+        self.state = RelayState()
+
+    async def run(self) -> None:
+        """Publish until cancelled. A broker that is away delays events and loses none."""
+        loop = asyncio.get_running_loop()
+
+        def on_commit(_position: int) -> None:
+            loop.call_soon_threadsafe(self._wake.set)
+
+        self._train.on_commit.append(on_commit)
+        try:
+            self.state.saved = self.state.published = await self._store.read(self._saved_position)
+            while True:
+                self._wake.clear()
+                if not await self._publish_some():
+                    await self._save_position()
+                    await self._wait(_RETRY_SECONDS)
+        finally:
+            self._train.on_commit.remove(on_commit)
+
+    async def drain(self) -> None:
+        """Publish what is committed now and save the place (orderly shutdown, tests)."""
+        self.state.saved = self.state.published = max(
+            self.state.published, await self._store.read(self._saved_position)
+        )
+        while await self._publish_some():
+            pass
+        await self._save_position()
+
+    async def _publish_some(self) -> bool:
+        entries = self._contiguous(await self._store.read(self._next_entries))
+        if not entries:
+            return False
+        try:
+            await self._broker.publish(self._topic, [to_message(entry, self._source) for entry in entries])
+        except PlatformError as error:
+            if self.state.trouble != error.reason:
+                _log.warning("relay_waits", reason=error.reason, published=self.state.published)
+            self.state.trouble = error.reason
+            await asyncio.sleep(_RETRY_SECONDS)
+            return True
+        self.state.trouble = ""
+        self.state.published = entries[-1].position
+        if self.state.published - self.state.saved >= _SAVE_EVERY:
+            await self._save_position()
+        return True
+
+    def _contiguous(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Return the entries up to the first missing position: a gap is waited for, never stepped over."""
+        expected = self.state.published + 1
+        for count, entry in enumerate(entries):
+            if entry.position != expected:
+                self.state.gap_before = entry.position
+                return entries[:count]
+            expected += 1
+        self.state.gap_before = None
+        return entries
+
+    def _next_entries(self, connection: sa.Connection) -> list[Entry]:
+        return entries_after(connection, self._journal, self.state.published, _BATCH)
+
+    def _saved_position(self, connection: sa.Connection) -> int:
+        query = sa.select(self._counters.c.value).where(self._counters.c.name == self._counter)
+        return int(connection.execute(query).scalar() or 0)
+
+    async def _save_position(self) -> None:
+        if self.state.published > self.state.saved:
+            published = self.state.published
+            await self._train.write(lambda tx: tx.set_counter(self._counter, published))
+            self.state.saved = published
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+def entries_after(connection: sa.Connection, journal: sa.Table, position: int, limit: int) -> list[Entry]:
+    """Return at most `limit` entries after `position`, in position order."""
+    query = sa.select(journal).where(journal.c.position > position).order_by(journal.c.position).limit(limit)
+    return [Entry(*row) for row in connection.execute(query)]

@@ -1,0 +1,61 @@
+"""Bringing a service's database to the schema of this release: one Alembic history for every dialect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.pool import NullPool
+
+from liangfa_kit.store.port import SearchIndex
+
+_ENVIRONMENT = Path(__file__).parent / "alembic"
+
+
+def migrate(url: str, versions: Path, revision: str = "head") -> None:
+    """Run the migrations in the folder `versions` on the database `url` up to `revision`. Repeating is harmless.
+
+    Several processes may start at once: on SQLite the second waits for the first one's lock.
+    """
+    engine = sa.create_engine(url, poolclass=NullPool)
+    config = Config()
+    config.set_main_option("script_location", str(_ENVIRONMENT))
+    config.set_main_option("version_locations", str(versions))
+    config.set_main_option("path_separator", "newline")
+    try:
+        with engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA busy_timeout=30000")
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+            connection.commit()
+    finally:
+        engine.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the database URL of a SQLite file, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return f"sqlite+pysqlite:///{path}"
+
+
+def create_search_index(connection: sa.Connection, index: SearchIndex) -> None:
+    """Create a full-text index (for migrations). On SQLite: a contentless FTS5 table with positions, for phrases."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS {index.name} USING fts5("
+            "terms, content='', columnsize=0, tokenize='unicode61 remove_diacritics 0')"
+        )
+        return
+    connection.exec_driver_sql(
+        f"CREATE TABLE IF NOT EXISTS {index.name} (rowid BIGINT PRIMARY KEY, terms tsvector NOT NULL)"
+    )
+    connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {index.name}_terms ON {index.name} USING gin (terms)")
+
+
+def drop_search_index(connection: sa.Connection, index: SearchIndex) -> None:
+    """Drop a full-text index (for migrations)."""
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {index.name}")

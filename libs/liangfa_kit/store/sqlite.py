@@ -1,0 +1,253 @@
+"""SQLite as a service's database: one file in WAL mode, a plain-driver writer, pooled readers.
+
+The writer uses the driver directly because asyncio or an ORM over SQLite costs many times what SQLite costs
+(ADR 0003); `synchronous=FULL` because NORMAL may lose the last commits on a power failure, and these are
+records of law: the commit train spreads the cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.pool import QueuePool
+
+from liangfa_kit.errors import Exhausted, Unavailable
+from liangfa_kit.search import match_expression
+from liangfa_kit.store.port import Clash, IndexChange, Row, SearchIndex, Transaction
+
+T = TypeVar("T")
+
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+
+
+class SqliteStore:
+    """One SQLite file. `reader_count` bounds reader threads and connections; `busy_seconds` a wait for the lock."""
+
+    def __init__(self, path: Path, *, reader_count: int = 4, busy_seconds: float = 10.0) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._busy_seconds = busy_seconds
+        self._writer: sqlite3.Connection | None = None
+        self._pool = ThreadPoolExecutor(reader_count, thread_name_prefix=f"read-{path.stem}")
+        self._engine = sa.create_engine(
+            "sqlite+pysqlite://",
+            creator=self._reader,
+            poolclass=QueuePool,
+            pool_size=reader_count,
+            max_overflow=2,
+        )
+
+    def _reader(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self._busy_seconds,
+            isolation_level=None,  # we say BEGIN ourselves; the driver's implicit one is neither here nor there
+            check_same_thread=False,
+            cached_statements=512,
+        )
+        connection.execute("PRAGMA journal_mode=WAL")  # readers never wait for the writer
+        connection.execute("PRAGMA synchronous=FULL")  # an acknowledged commit survives a power failure
+        connection.execute("PRAGMA foreign_keys=ON")  # SQLite leaves them off by default
+        connection.execute("PRAGMA cache_size=-65536")  # 64 MiB, in KiB when negative
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Open the write transaction. BEGIN IMMEDIATE takes the lock at once, so a commit never meets a rival."""
+        if self._writer is None:
+            self._writer = self._connect()
+        connection = self._writer
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield SqliteTransaction(connection)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Open a read-only connection from the pool, on one snapshot for its whole life."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+
+    async def read(self, query: Callable[[sa.Connection], T]) -> T:
+        """Run `query` in a reader thread; a cancelled caller leaves the thread to finish by itself."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, query)
+
+    def _read(self, query: Callable[[sa.Connection], T]) -> T:
+        try:
+            with self.reading() as connection:
+                return query(connection)
+        except sa.exc.OperationalError as error:
+            raise Unavailable("The database cannot be read now.", remedy="Try again in a moment.") from error
+
+    def search(self, index: SearchIndex, text: str) -> sa.Select[Any] | None:
+        """Return a SELECT of the rowids whose document contains `text` as it stands, None without terms."""
+        expression = match_expression(text)
+        if expression is None:
+            return None
+        documents = sa.table(index.name, sa.column("rowid", sa.BigInteger))
+        return sa.select(documents.c.rowid).where(sa.literal_column(index.name).op("MATCH")(expression))
+
+    def close(self) -> None:
+        """Close the readers and the writer."""
+        self._pool.shutdown(wait=True)
+        self._engine.dispose()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+class SqliteTransaction:
+    """The write transaction that is open on `connection`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def load(self, table: sa.Table, column: str, keys: Sequence[str | int]) -> list[Row]:
+        """Return the rows whose `column` is among `keys` (sent as one JSON array: one prepared statement)."""
+        statements = _statements(table)
+        rows = self._connection.execute(statements.load(column), (orjson.dumps(keys).decode(),)).fetchall()
+        return statements.to_rows(rows)
+
+    def insert(self, table: sa.Table, rows: Iterable[Row]) -> None:
+        """Insert rows; a taken key or unique index raises `Clash`."""
+        self._many(table, _statements(table).insert, rows)
+
+    def upsert(self, table: sa.Table, rows: Iterable[Row]) -> None:
+        """Insert or replace rows whole, by primary key."""
+        self._many(table, _statements(table).upsert, rows)
+
+    def _many(self, table: sa.Table, statement: str, rows: Iterable[Row]) -> None:
+        try:
+            self._connection.executemany(statement, map(_statements(table).to_values, rows))
+        except sqlite3.IntegrityError as error:
+            raise Clash(table.name) from error
+
+    def delete(self, table: sa.Table, keys: Sequence[str | int]) -> None:
+        """Delete rows by primary key."""
+        self._connection.executemany(_statements(table).delete, [(key,) for key in keys])
+
+    def truncate(self, table: sa.Table) -> None:
+        """Delete every row."""
+        self._connection.execute(f"DELETE FROM {table.name}")
+
+    def index(self, changes: Sequence[IndexChange]) -> None:
+        """Apply changes to contentless FTS5 tables, which need the old terms back to forget them."""
+        for change in changes:
+            name = change.index.name
+            if change.previous is not None:
+                self._connection.execute(
+                    f"INSERT INTO {name}({name}, rowid, terms) VALUES ('delete', ?, ?)",
+                    (change.rowid, change.previous),
+                )
+            if change.terms is not None:
+                self._connection.execute(
+                    f"INSERT INTO {name}(rowid, terms) VALUES (?, ?)", (change.rowid, change.terms)
+                )
+
+    def lock_counter(self, name: str) -> int:
+        """Return a counter; BEGIN IMMEDIATE already holds every other writer off."""
+        row = self._connection.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def set_counter(self, name: str, value: int) -> None:
+        """Store a counter."""
+        self._connection.execute(
+            "INSERT INTO counters(name, value) VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
+
+
+class _Statements:
+    """The SQL of one table, built once, with the conversion of its rows both ways."""
+
+    def __init__(self, table: sa.Table) -> None:
+        self._name = table.name
+        self.columns = tuple(column.name for column in table.columns)
+        self._booleans = tuple(c.name for c in table.columns if isinstance(c.type, sa.Boolean))
+        (key,) = table.primary_key.columns or (None,)
+        if key is None:
+            raise TypeError(f"table {table.name} needs one primary-key column")
+        names = ", ".join(f'"{name}"' for name in self.columns)
+        marks = ", ".join("?" * len(self.columns))
+        self._names = names
+        self.insert = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'
+        changes = ", ".join(f'"{n}" = excluded."{n}"' for n in self.columns if n != key.name)
+        action = f"UPDATE SET {changes}" if changes else "NOTHING"
+        self.upsert = f'{self.insert} ON CONFLICT("{key.name}") DO {action}'
+        self.delete = f'DELETE FROM "{table.name}" WHERE "{key.name}" = ?'
+
+    def load(self, column: str) -> str:
+        return (
+            f'SELECT {self._names} FROM "{self._name}" '
+            f'WHERE "{column}" IN (SELECT value FROM json_each(?)) ORDER BY rowid'
+        )
+
+    def to_values(self, row: Row) -> tuple[Any, ...]:
+        if len(row) > len(self.columns):
+            unknown = set(row) - set(self.columns)
+            raise TypeError(f"table {self._name} has no columns {sorted(unknown)}")
+        get = row.get
+        return tuple([get(name) for name in self.columns])
+
+    def to_rows(self, tuples: list[tuple[Any, ...]]) -> list[Row]:
+        rows: list[dict[str, Any]] = [dict(zip(self.columns, values, strict=True)) for values in tuples]
+        for name, row in ((name, row) for name in self._booleans for row in rows):
+            if row[name] is not None:
+                row[name] = bool(row[name])
+        return list(chain(rows))
+
+
+@lru_cache(maxsize=256)
+def _statements(table: sa.Table) -> _Statements:
+    return _Statements(table)
+
+
+def _translated(error: sqlite3.Error) -> Exception:
+    """Turn a driver error into one of ours; its own words go to the log, not to the caller."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL or (code in _FULL and _no_space(error)):
+        return Exhausted(
+            "The disk is full: nothing was written.",
+            message_zh="磁盘已满：本次操作未写入任何内容。",
+            remedy="Free space on the data volume, then send the same request again.",
+            reason="DISK_FULL",
+        )
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return Clash("")
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}:
+        return Unavailable(
+            "The database cannot be written now: nothing was written.",
+            message_zh="数据库暂时无法写入：本次操作未写入任何内容。",
+            remedy="Send the same request again in a moment; if it goes on, call the operator.",
+            reason="DATABASE_UNAVAILABLE",
+        )
+    return error
+
+
+def _no_space(error: sqlite3.Error) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENOSPC
