@@ -1,5 +1,6 @@
-"""What a service's database offers. SQLite implements it here; another database joins by passing the same
-conformance suite (tests/conformance). Nothing above this port knows the dialect.
+"""What a service's database offers; nothing above this port knows the dialect.
+
+SQLite implements it here; another database joins by passing the same conformance suite (tests/conformance).
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Store(Protocol):
         """Run `query` in a reader thread and return its result."""
         ...
 
-    def search(self, index: SearchIndex, text: str) -> sa.ColumnElement[int] | sa.Select[Any] | None:
+    def search(self, index: SearchIndex, text: str) -> sa.Select[Any] | None:
         """Return a selectable of rowids whose document contains `text`, or None when `text` has no terms."""
         ...
 

@@ -1,0 +1,1 @@
+"""Tests of Liangfa. Folders are levels: unit, conformance, service, system, faults, architecture, evaluation."""
