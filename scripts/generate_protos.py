@@ -1,0 +1,73 @@
+"""Generate libs/liangfa_protos from protos/; with --check, lint, guard against breaking changes and compare.
+
+Generated code is committed: readable, greppable, and no toolchain is needed to run the tests.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "protos"
+TARGET = ROOT / "libs" / "liangfa_protos"
+BIN = Path(sys.executable).parent
+
+
+def generate(into: Path) -> None:
+    """Write the generated package `liangfa_protos` into the folder `into`."""
+    files = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.proto"))
+    command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{SOURCE}", f"--python_out={into}"]
+    command += [f"--grpc_python_out={into}", f"--mypy_out=quiet:{into}", f"--mypy_grpc_out=quiet:{into}", *files]
+    subprocess.run(command, check=True, cwd=ROOT, env={"PATH": f"{BIN}:/usr/bin:/bin"})
+    package = into / "liangfa_protos"
+    for folder in [package, *(path for path in package.rglob("*") if path.is_dir())]:
+        (folder / "__init__.py").write_text('"""Generated from protos/: do not edit."""\n')
+    (package / "py.typed").touch()
+
+
+def differences(made: Path, kept: Path) -> list[str]:
+    """Return the files that differ between two trees."""
+    names = {p.relative_to(made) for p in made.rglob("*") if p.is_file()}
+    names |= {p.relative_to(kept) for p in kept.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    return sorted(
+        str(name)
+        for name in names
+        if not ((made / name).exists() and (kept / name).exists() and filecmp.cmp(made / name, kept / name, shallow=False))
+    )
+
+
+def check() -> int:
+    """Lint the protos, compare them with the last commit, and compare the generated code with a fresh one."""
+    commands = [["lint"], ["format", "--diff", "--exit-code"]]
+    has_base = subprocess.run(["git", "cat-file", "-e", "HEAD:protos"], cwd=ROOT, capture_output=True, check=False)
+    if has_base.returncode == 0:
+        commands.append(["breaking", "--against", ".git#ref=HEAD"])
+    for arguments in commands:
+        if subprocess.run([str(BIN / "buf"), *arguments], cwd=ROOT, check=False).returncode:
+            return 1
+    with tempfile.TemporaryDirectory() as name:
+        generate(Path(name))
+        stale = differences(Path(name) / "liangfa_protos", TARGET)
+    if stale:
+        print("Generated code is not up to date; run `make protos`:", *stale, sep="\n  ")
+    return bool(stale)
+
+
+def main() -> int:
+    """Run as a script."""
+    if "--check" in sys.argv:
+        return check()
+    with tempfile.TemporaryDirectory() as name:
+        generate(Path(name))
+        shutil.rmtree(TARGET, ignore_errors=True)
+        shutil.copytree(Path(name) / "liangfa_protos", TARGET)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
