@@ -1,0 +1,77 @@
+"""Facts that follow from other facts: value from price and number, one amount from another. Each says so."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from liangfa_screening.extraction import FactFound, Text
+
+_UNSOLD = re.compile(r"尚未(?:销|售|卖)|未(?:销售|售出|卖出)|库存|待售|待销|现场(?:查获|查扣|查封|扣押|发现)|仓库内?|查获|查扣|货架")
+_SOLD = re.compile(r"已(?:经)?(?:全部)?(?:销|售|卖)|售出|卖出|销售(?:给|了|金额|额|收入|所得)|全部销售|售完")
+_PIECES = frozenset({"piece", "bottle", "copy", "strip", "box", "machine", "animal", "stick"})
+_UNIT = re.compile(
+    r"(?:公司|企业|集团|合作社|厂|医院|学校|超市|宾馆|酒店|门诊部|中心|协会|事务所|研究院|有限)(?!员工|职工|法定代表人|附近|旁|门口|承包|供货|授权|商标)"
+)
+_PERSON = re.compile(r"个体|自然人|村民|居民|无照|无证经营者|某某|当事人[王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高]某")
+
+
+def derive(facts: dict[str, FactFound], wanted: set[str], text: Text, labels: dict[str, str]) -> None:
+    """Add to `facts` what `wanted` asks for and what follows from the text's other figures. Found facts stay."""
+    if "offender_is_unit" in wanted and "offender_is_unit" not in facts:
+        facts["offender_is_unit"] = _unit_or_person(text, labels)
+    if wanted & {"sales_amount", "goods_value_unsold", "illegal_business_amount", "goods_value"}:
+        _amounts(facts, wanted, text, labels)
+
+
+def _unit_or_person(text: Text, labels: dict[str, str]) -> FactFound:
+    label = labels.get("offender_is_unit", "")
+    head = text.text[: text.offset + 40]
+    match = _UNIT.search(head)
+    if match and not _PERSON.search(head):
+        return text.found("offender_is_unit", label, True, match.start(), match.end())
+    return FactFound("offender_is_unit", label, False, origin="assumed")
+
+
+def _amounts(facts: dict[str, FactFound], wanted: set[str], text: Text, labels: dict[str, str]) -> None:
+    value = facts.get("goods_value")
+    if value is None and not facts.keys() & {"sales_amount", "goods_value_unsold", "illegal_business_amount"}:
+        value = _priced(text, labels)
+    if value is not None:
+        sold = facts.get("sales_amount")
+        unsold_words = _UNSOLD.search(text.text)
+        sold_words = _SOLD.search(text.text)
+        if "goods_value_unsold" not in facts and unsold_words and not sold_words:
+            facts["goods_value_unsold"] = _as(value, "goods_value_unsold", labels, value.value)
+        elif "sales_amount" not in facts and sold_words and not unsold_words:
+            facts["sales_amount"] = _as(value, "sales_amount", labels, value.value)
+        elif sold is not None and "goods_value_unsold" not in facts and unsold_words and value.value > sold.value:
+            facts["goods_value_unsold"] = _as(value, "goods_value_unsold", labels, value.value - sold.value)
+        if "illegal_business_amount" not in facts:
+            facts["illegal_business_amount"] = _as(value, "illegal_business_amount", labels, value.value)
+    sold, unsold = facts.get("sales_amount"), facts.get("goods_value_unsold")
+    if "illegal_business_amount" not in facts and (sold or unsold):
+        total = (sold.value if sold else 0.0) + (unsold.value if unsold else 0.0)
+        facts["illegal_business_amount"] = _as(sold or unsold, "illegal_business_amount", labels, total)  # type: ignore[arg-type]  # one of them is there
+    if sold is not None and unsold is None:
+        facts["goods_value_unsold"] = FactFound("goods_value_unsold", labels.get("goods_value_unsold", ""), 0.0, origin="assumed")
+    if unsold is not None and sold is None:
+        facts["sales_amount"] = FactFound("sales_amount", labels.get("sales_amount", ""), 0.0, origin="assumed")
+
+
+def _priced(text: Text, labels: dict[str, str]) -> FactFound | None:
+    """Return price times number, when the text has one price and one number of pieces before or after it."""
+    prices = [q for q in text.quantities if q.is_price]
+    pieces = [q for q in text.quantities if q.kind in _PIECES and q.value > 1]
+    if len(prices) != 1 or not pieces:
+        return None
+    price = prices[0]
+    nearest = min(pieces, key=lambda q: abs(q.start - price.start))
+    start, end = min(price.start, nearest.start), max(price.end, nearest.end)
+    if end - start > 40:
+        return None
+    return text.found("goods_value", labels.get("goods_value", ""), price.value * nearest.value, start, end)
+
+
+def _as(source: FactFound, name: str, labels: dict[str, str], value: Any) -> FactFound:
+    return FactFound(name, labels.get(name, name), value, source.text, source.start, source.end, "derived")

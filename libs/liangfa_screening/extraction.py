@@ -1,0 +1,148 @@
+"""Reading facts out of a text: only those that the candidate offences ask for, each with the words it came from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from liangfa_screening.lexicon import Extractor
+from liangfa_screening.quantities import Quantity, find_quantities
+
+_NEGATION = re.compile(
+    r"(?:未(?!满|成年|经|取得|办|依法|按|获|通过|售|销|成)(?:发现|见|检出|查实|查见|构成|造成)?|没有|并未|并无|无(?!证|照|许可|资质|视|锡|人|号牌)|"
+    r"不存在|不含|不属于?|并非|非(?!法|药|食|医|国|公|洲|处方|遗|婚)|排除|否认|尚未|未能证明|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)"
+    r"[^，。；]{0,8}$"
+)
+_FINE = re.compile(r"(?:罚款|罚金|并处|处以|处罚款?|没收|注册资本|注册资金|奖励|保证金|合同[价金]额?)[^\d，。；]{0,8}$")
+_WINDOW = 34
+_AFTER = 16
+
+
+@dataclass(frozen=True, slots=True)
+class FactFound:
+    """A fact's value and where it stands. `origin`: narrative, cause, given, derived, earlier or assumed."""
+
+    name: str
+    label_zh: str
+    value: Any
+    text: str = ""
+    start: int = -1
+    end: int = -1
+    origin: str = "narrative"
+
+    def value_text(self) -> str:
+        """Return the value as people write it."""
+        if isinstance(self.value, bool):
+            return "true" if self.value else "false"
+        return f"{self.value:g}" if isinstance(self.value, float) and abs(self.value) < 1e6 else f"{self.value}"
+
+
+class Text:
+    """A normalised text under examination; figures are looked for once. `offset` is where the narrative begins."""
+
+    def __init__(self, text: str, offset: int) -> None:
+        self.text = text
+        self.offset = offset
+        self._quantities: list[Quantity] | None = None
+
+    @property
+    def quantities(self) -> list[Quantity]:
+        """The figures of the text."""
+        if self._quantities is None:
+            self._quantities = find_quantities(self.text)
+        return self._quantities
+
+    def found(self, name: str, label: str, value: Any, start: int, end: int) -> FactFound:
+        """Return a fact with its words; places count from the narrative's first character, or in the cause."""
+        words = self.text[start:end]
+        if start >= self.offset:
+            return FactFound(name, label, value, words, start - self.offset, end - self.offset)
+        return FactFound(name, label, value, words, start, end, "cause")
+
+
+def extract(extractor: Extractor, label: str, text: Text, cel_type: str) -> FactFound | None:
+    """Return the fact as the text gives it, the assumed default, or None when it is unknown."""
+    found: FactFound | None = None
+    if cel_type == "bool":
+        found = _truth(extractor, label, text)
+    elif extractor.choose:
+        found = _choice(extractor, label, text)
+    if found is None and extractor.kinds:
+        found = _figure(extractor, label, text, cel_type)
+    if found is None and extractor.one_of is not None and cel_type == "int":
+        found = _single(extractor, label, text)
+    if found is None and extractor.default is not None:
+        return FactFound(extractor.fact, label, extractor.default, origin="assumed")
+    return found
+
+
+def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
+    if extractor.no is not None and (match := extractor.no.search(text.text)):
+        return text.found(extractor.fact, label, False, match.start(), match.end())
+    if extractor.yes is None:
+        return None
+    denied: re.Match[str] | None = None
+    for match in extractor.yes.finditer(text.text):
+        if not _NEGATION.search(text.text[max(0, match.start() - 14) : match.start()]):
+            return text.found(extractor.fact, label, True, match.start(), match.end())
+        denied = match
+    return text.found(extractor.fact, label, False, denied.start(), denied.end()) if denied else None
+
+
+def _choice(extractor: Extractor, label: str, text: Text) -> FactFound | None:
+    for value, pattern in extractor.choose:
+        if match := pattern.search(text.text):
+            return text.found(extractor.fact, label, value, match.start(), match.end())
+    return None
+
+
+def _single(extractor: Extractor, label: str, text: Text) -> FactFound | None:
+    """Return 1 when the text tells of one without a figure (致人死亡)."""
+    if extractor.one_of is None:
+        return None
+    for match in extractor.one_of.finditer(text.text):
+        if not _NEGATION.search(text.text[max(0, match.start() - 14) : match.start()]):
+            return text.found(extractor.fact, label, 1, match.start(), match.end())
+    return None
+
+
+def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> FactFound | None:
+    fitting = [q for q in text.quantities if q.kind in extractor.kinds and _fits(extractor, q, text.text)]
+    if not fitting:
+        return None
+    totals = [q for q in fitting if q.is_total]
+    if extractor.adds and not totals and len(fitting) > 1:
+        distinct = {(_value(extractor, q)): q for q in fitting}
+        value = sum(distinct)
+        return text.found(extractor.fact, label, _typed(value, cel_type), fitting[0].start, fitting[-1].end)
+    chosen = max(totals or fitting, key=lambda q: _value(extractor, q))
+    value = _value(extractor, chosen)
+    if chosen.is_less:
+        value = value - 1 if cel_type == "int" else value * 0.999
+    return text.found(extractor.fact, label, _typed(value, cel_type), chosen.start, chosen.end)
+
+
+def _value(extractor: Extractor, quantity: Quantity) -> float:
+    return quantity.value * (extractor.factor or {}).get(quantity.unit, 1.0)
+
+
+def _typed(value: float, cel_type: str) -> float | int:
+    return int(value) if cel_type == "int" else float(value)
+
+
+def _fits(extractor: Extractor, quantity: Quantity, text: str) -> bool:
+    if quantity.is_price:
+        return False
+    before = text[max(0, quantity.start - _WINDOW) : quantity.start]
+    cut = max(before.rfind("。"), before.rfind("；"), before.rfind(";"))
+    before = before[cut + 1 :]
+    if extractor.refused is not None and extractor.refused.search(before):
+        return False
+    if quantity.kind == "money" and _FINE.search(before):
+        return False
+    if extractor.before is not None and extractor.before.search(before):
+        return True
+    return extractor.after is not None and bool(extractor.after.search(text[quantity.end : quantity.end + _AFTER]))
+
+

@@ -1,0 +1,140 @@
+"""The lexicon: how offences and facts are recognised in Chinese text. YAML in, checked and compiled values out.
+
+A lexicon file has two parts::
+
+    offences:
+      toxic_food:
+        gate: [[罂粟壳, 西布曲明], [食品, 餐]]    # groups: one term of each group must stand in cause or narrative
+        also: [[瘦肉精]]                       # another set of groups that is enough by itself
+        against: [饲料标签]                     # any of these: not this offence
+        rank: 3                               # special provisions rank above general ones; 0 when left out
+    facts:
+      toxic_nonfood_material_added:
+        yes: ['(添加|加入|掺入)[^。]{0,12}罂粟壳']   # any of these, not negated in its clause: true
+        no: ['未检出罂粟']                       # any of these: false
+        default: false                        # value when nothing is said; reported as assumed
+      sales_amount:
+        kinds: [money]                        # classes of figures (liangfa_screening.quantities)
+        before: '销售金额|销售额'                 # what must stand shortly before the figure
+        after: '的销售额'                       # or right after it
+        not: '罚款'                            # what must not stand before it
+        within: 12                            # how many characters may lie between (12 when left out)
+        add: true                             # several figures are parts: add them unless a total is given
+      water_area:
+        choose: {sea: '海域|海洋', inland: '长江|河'}   # first that matches
+
+Terms in gates are literal; everything else is a regular expression over the normalised text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Groups = tuple[frozenset[str], ...]
+_OFFENCE_KEYS = {"gate", "also", "against", "rank"}
+_FACT_KEYS = {"yes", "no", "default", "kinds", "before", "after", "not", "within", "add", "choose", "one_of", "factor"}
+
+
+class LexiconError(ValueError):
+    """A lexicon file cannot be used. The message names the file, the entry and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """When an offence is a candidate: all groups of one of `gates` hit, and nothing of `against`."""
+
+    gates: tuple[Groups, ...]
+    against: frozenset[str]
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """How one fact is read from text; the parts that do not apply are None or empty."""
+
+    fact: str
+    yes: re.Pattern[str] | None = None
+    no: re.Pattern[str] | None = None
+    default: Any = None
+    kinds: frozenset[str] = frozenset()
+    before: re.Pattern[str] | None = None
+    after: re.Pattern[str] | None = None
+    refused: re.Pattern[str] | None = None
+    adds: bool = False
+    one_of: re.Pattern[str] | None = None
+    factor: Mapping[str, float] | None = None
+    choose: tuple[tuple[str, re.Pattern[str]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """All recognitions and extractors, by id and name."""
+
+    recognitions: Mapping[str, Recognition]
+    extractors: Mapping[str, Extractor]
+
+
+def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str]) -> Lexicon:
+    """Read lexicon files. Raises `LexiconError` for unknown names, unknown keys, bad expressions and repeats."""
+    recognitions: dict[str, Recognition] = {}
+    extractors: dict[str, Extractor] = {}
+    for path in paths:
+        data = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+        for name, entry in (data.get("offences") or {}).items():
+            _check(path, name, entry, offences, _OFFENCE_KEYS, recognitions)
+            recognitions[name] = _recognition(entry)
+        for name, entry in (data.get("facts") or {}).items():
+            _check(path, name, entry, facts, _FACT_KEYS, extractors)
+            try:
+                extractors[name] = _extractor(name, entry)
+            except re.error as error:
+                raise LexiconError(f"{path.name}: {name}: {error}") from error
+    return Lexicon(recognitions, extractors)
+
+
+def _check(
+    path: Path, name: str, entry: Any, known: set[str], keys: set[str], seen: Mapping[str, object]
+) -> None:
+    if name not in known:
+        raise LexiconError(f"{path.name}: {name} is not in the library")
+    if name in seen:
+        raise LexiconError(f"{path.name}: {name} stands twice")
+    if not isinstance(entry, dict) or set(entry) - keys:
+        raise LexiconError(f"{path.name}: {name}: only {', '.join(sorted(keys))} are known")
+
+
+def _recognition(entry: Mapping[str, Any]) -> Recognition:
+    gates = tuple(_groups(entry[key]) for key in ("gate", "also") if entry.get(key))
+    return Recognition(gates, frozenset(entry.get("against") or ()), int(entry.get("rank", 0)))
+
+
+def _groups(groups: Sequence[Sequence[str]]) -> Groups:
+    return tuple(frozenset(map(str, group)) for group in groups)
+
+
+def _extractor(name: str, entry: Mapping[str, Any]) -> Extractor:
+    within = entry.get("within", 12)
+    return Extractor(
+        fact=name,
+        yes=_any(entry.get("yes")),
+        no=_any(entry.get("no")),
+        default=entry.get("default"),
+        kinds=frozenset(entry.get("kinds") or ()),
+        before=re.compile(f"(?:{entry['before']})[^\\d。；]{{0,{within}}}$") if entry.get("before") else None,
+        after=re.compile(f"^[^\\d，。；]{{0,6}}(?:{entry['after']})") if entry.get("after") else None,
+        refused=re.compile(f"(?:{entry['not']})[^\\d，。；]{{0,8}}$") if entry.get("not") else None,
+        adds=bool(entry.get("add", False)),
+        one_of=_any(entry.get("one_of")),
+        factor=entry.get("factor"),
+        choose=tuple((value, re.compile(pattern)) for value, pattern in (entry.get("choose") or {}).items()),
+    )
+
+
+def _any(patterns: Sequence[str] | None) -> re.Pattern[str] | None:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None

@@ -1,0 +1,250 @@
+"""Screening one case: recognise candidates, extract their facts, evaluate their standards, explain.
+
+The same case under the same library gives the same result: there is no clock, no chance and no state here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from liangfa_screening.cumulation import prior_penalties, summed
+from liangfa_screening.derived import derive
+from liangfa_screening.expressions import compiled, undecided
+from liangfa_screening.extraction import FactFound, Text, extract
+from liangfa_screening.library import Library, Offence, Standard
+from liangfa_screening.quantities import normalised
+from liangfa_screening.recognition import Candidate, Recogniser
+from liangfa_screening.results import Earlier, OffenceFound, ScreeningInput, ScreeningResult
+
+MAX_CHARACTERS = 200_000
+"""Longer narratives are read to this length and the result says so."""
+_MOST_CANDIDATES = 12
+_MOST_MISSING = 6
+
+
+class Screener:
+    """Screens cases under `library`."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self._recogniser = Recogniser(library)
+        self._labels = {fact.name: fact.label_zh for fact in library.facts.values()}
+
+    def screen(self, case: ScreeningInput, earlier: Sequence[Earlier] = ()) -> ScreeningResult:
+        """Return what the rules say of `case`, by itself and together with the party's `earlier` cases."""
+        remarks: list[str] = []
+        cause, narrative = _texts(case, remarks)
+        text = Text(normalised(f"{cause}\n{narrative}"), len(cause) + 1)
+        candidates = self._recogniser.candidates(text.text, len(cause), case.agency_type)[:_MOST_CANDIDATES]
+        given = self._given(case.facts, remarks)
+        met: list[OffenceFound] = []
+        near: list[OffenceFound] = []
+        missing: dict[str, None] = {}
+        additive: dict[str, dict[str, float]] = {}
+        cache: dict[str, FactFound | None] = {}
+        for candidate in candidates:
+            facts = self._facts(candidate.offence, text, given, cache)
+            facts.update(prior_penalties(candidate.offence, case.dated_on, earlier, facts, self._labels))
+            additive.update(self._additive(candidate.offence, facts))
+            self._judge(candidate, facts, case, earlier, (met, near, missing))
+        offences = tuple(_without_shadows(sorted(met, key=_likelihood)))
+        return ScreeningResult(
+            id=case.id,
+            offences=offences,
+            near_misses=tuple(sorted(near, key=_likelihood)),
+            missing=() if offences else tuple(missing)[:_MOST_MISSING],
+            library_version=self.library.version,
+            remarks=tuple(remarks),
+            candidate_facts=additive,
+        )
+
+    def _judge(
+        self,
+        candidate: Candidate,
+        facts: Mapping[str, FactFound],
+        case: ScreeningInput,
+        earlier: Sequence[Earlier],
+        into: tuple[list[OffenceFound], list[OffenceFound], dict[str, None]],
+    ) -> None:
+        """Put the candidate's best standard where it belongs: met, near, or what is missing."""
+        met, near, missing = into
+        values = self._values(facts)
+        found = self._met(candidate, facts, values)
+        if found is None and earlier:
+            found = self._cumulative(candidate, facts, case.dated_on, earlier)
+        if found is not None:
+            (met if found.ratio >= 1.0 else near).append(found)
+            return
+        close = self._near(candidate, facts, values)
+        if close is not None:
+            near.append(close)
+            return
+        missing.update(dict.fromkeys(self._missing(candidate.offence, facts, values)))
+
+    def _met(
+        self, candidate: Candidate, facts: Mapping[str, FactFound], values: Mapping[str, Any]
+    ) -> OffenceFound | None:
+        for standard in candidate.offence.standards:
+            if standard.met(values) is True:
+                return self._found(candidate, standard, facts, values, 1.0)
+        return None
+
+    def _near(
+        self, candidate: Candidate, facts: Mapping[str, FactFound], values: Mapping[str, Any]
+    ) -> OffenceFound | None:
+        for standard in candidate.offence.standards:
+            if standard.near is not None and standard.near(values) is True:
+                return self._found(candidate, standard, facts, values, 0.0)
+        return None
+
+    def _cumulative(
+        self, candidate: Candidate, facts: Mapping[str, FactFound], dated_on: str, earlier: Sequence[Earlier]
+    ) -> OffenceFound | None:
+        """Judge the sums over the party's cases; with penalised ones among them it is a near miss, to be examined."""
+        for only_untreated in (True, False):
+            added, counted = summed(candidate.offence, self.library, facts, dated_on, earlier, only_untreated)
+            found = self._met(candidate, added, self._values(added)) if counted else None
+            if found is not None:
+                note = "" if only_untreated else "；累计含已作行政处罚的案件，须核实是否属于未经处理"
+                ratio = 1.0 if only_untreated else min(found.ratio, 0.999)
+                return replace(found, counted_case_ids=counted, distance=found.distance + note, ratio=ratio)
+        return None
+
+    def _found(
+        self,
+        candidate: Candidate,
+        standard: Standard,
+        facts: Mapping[str, FactFound],
+        values: Mapping[str, Any],
+        least: float,
+    ) -> OffenceFound:
+        distance, ratio = self._distance(standard, values)
+        used = tuple(facts[name] for name in standard.facts if name in facts)
+        unknown = tuple(dict.fromkeys(name for name in standard.facts if name not in facts and not least))
+        return OffenceFound(
+            offence=candidate.offence,
+            standard=standard,
+            facts=used,
+            distance=distance,
+            ratio=max(ratio, least),
+            score=candidate.rank * 10 + candidate.score,
+            missing=unknown,
+        )
+
+    def _distance(self, standard: Standard, values: Mapping[str, Any]) -> tuple[str, float]:
+        """Return how the known figures stand to their lower bounds, nearest first, and the best ratio."""
+        parts: list[tuple[float, str]] = []
+        for bound in standard.bounds:
+            left, right = (compiled(part)(values) for part in bound.parts)
+            if isinstance(left, bool) or not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
+                continue
+            ratio = left / right if right else 1.0
+            name = bound.parts[0].value if bound.parts[0].kind == "name" else ""
+            label = self._labels.get(name or "", "合计")
+            parts.append((ratio, f"{label} {left:g} / 标准 {right:g}（{ratio:.0%}）"))
+        parts.sort(key=lambda part: -part[0])
+        return "；".join(text for _, text in parts[:3]), parts[0][0] if parts else 0.0
+
+    def _missing(
+        self, offence: Offence, facts: Mapping[str, FactFound], values: Mapping[str, Any]
+    ) -> list[str]:
+        """Return the facts to ask for: those of the standards for which the text already says something."""
+        wanted: dict[str, None] = {}
+        for standard in offence.standards:
+            told = [n for n in standard.facts if n in facts and facts[n].origin != "assumed" and facts[n].value]
+            if told and standard.met(values) is None:
+                wanted.update(dict.fromkeys(name for name in undecided(standard.tree, values) if name not in facts))
+        return list(wanted)
+
+    def _facts(
+        self, offence: Offence, text: Text, given: Mapping[str, FactFound], cache: dict[str, FactFound | None]
+    ) -> dict[str, FactFound]:
+        """Return the offence's facts: given ones first, then read, derived and assumed ones."""
+        facts: dict[str, FactFound] = {}
+        wanted = set(offence.facts)
+        support = {"goods_value"} if wanted & {"sales_amount", "goods_value_unsold", "illegal_business_amount"} else set()
+        for name in (*offence.facts, *support):
+            found = given.get(name) or self._read(name, text, cache)
+            if found is not None:
+                facts[name] = found
+        derive(facts, wanted, text, self._labels)
+        facts = {name: fact for name, fact in facts.items() if name in wanted}
+        for standard in offence.standards:
+            for name in standard.facts:
+                if name not in facts and (name in standard.exclusions or name.startswith("prior_")):
+                    facts[name] = self._assumed(name)
+        return facts
+
+    def _read(self, name: str, text: Text, cache: dict[str, FactFound | None]) -> FactFound | None:
+        if name not in cache:
+            extractor = self.library.lexicon.extractors.get(name)
+            fact = self.library.facts[name]
+            cache[name] = extract(extractor, fact.label_zh, text, fact.cel_type) if extractor else None
+        return cache[name]
+
+    def _assumed(self, name: str) -> FactFound:
+        cel_type = self.library.facts[name].cel_type
+        return FactFound(name, self._labels[name], 0 if cel_type == "int" else False, origin="assumed")
+
+    def _values(self, facts: Mapping[str, FactFound]) -> dict[str, Any]:
+        return {**self.library.parameters, **{name: fact.value for name, fact in facts.items()}}
+
+    def _additive(self, offence: Offence, facts: Mapping[str, FactFound]) -> dict[str, dict[str, float]]:
+        amounts = {
+            name: fact.value
+            for name, fact in facts.items()
+            if self.library.facts[name].is_additive and fact.origin != "assumed" and fact.value
+        }
+        return {offence.id: amounts} if amounts else {offence.id: {}}
+
+    def _given(self, facts: Mapping[str, Any], remarks: list[str]) -> dict[str, FactFound]:
+        """Return the officer's facts in their types; what cannot be used is remarked."""
+        given: dict[str, FactFound] = {}
+        for name, value in facts.items():
+            fact = self.library.facts.get(str(name))
+            if fact is None:
+                remarks.append(f"UNKNOWN_FACT: {str(name)[:60]}")
+                continue
+            typed = _typed(value, fact.cel_type, fact.values)
+            if typed is None:
+                remarks.append(f"UNUSABLE_VALUE: {fact.name}={str(value)[:40]}")
+            else:
+                given[fact.name] = FactFound(fact.name, fact.label_zh, typed, origin="given")
+        return given
+
+
+def _texts(case: ScreeningInput, remarks: list[str]) -> tuple[str, str]:
+    cause, narrative = case.cause[:2_000], case.narrative
+    if len(narrative) > MAX_CHARACTERS:
+        remarks.append(f"NARRATIVE_CUT: {len(narrative)} characters, {MAX_CHARACTERS} read")
+        narrative = narrative[:MAX_CHARACTERS]
+    return cause, narrative
+
+
+def _typed(value: Any, cel_type: str, allowed: Sequence[str]) -> Any:
+    """Return `value` in the fact's type, or None when it cannot be one."""
+    if cel_type == "bool":
+        words = {"true": True, "是": True, "1": True, "false": False, "否": False, "0": False}
+        return value if isinstance(value, bool) else words.get(str(value).strip().lower())
+    if cel_type == "string":
+        return value if isinstance(value, str) and (not allowed or value in allowed) else None
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    if not 0 <= number < 1e15:
+        return None
+    return int(number) if cel_type == "int" else number
+
+
+def _likelihood(found: OffenceFound) -> tuple[float, float, str]:
+    return (-found.score, -found.ratio, found.offence.id)
+
+
+def _without_shadows(found: list[OffenceFound]) -> list[OffenceFound]:
+    """Keep one entry an offence, the likeliest."""
+    return list({item.offence.id: item for item in reversed(found)}.values())[::-1]

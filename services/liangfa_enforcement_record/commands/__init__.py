@@ -1,0 +1,1 @@
+"""What can be done to the record. Each module holds frozen commands directly above their handlers."""

@@ -1,0 +1,320 @@
+"""Commands on one case: enter, amend, move, record an act, decide, view, screen again, review."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from liangfa_enforcement_record import errors
+from liangfa_enforcement_record.commands.entering import change_case, enter_case, keep_result, party_needs
+from liangfa_enforcement_record.records import case_stream, summary
+from liangfa_enforcement_record.screening import CaseScreening
+from liangfa_enforcement_record.stages import BY_STAGES, DECIDED, ENDED, FIRST, possible_moves
+from liangfa_enforcement_record.tables import cases, screenings, steps
+from liangfa_enforcement_record.validation import check_case, check_decision, check_step
+from liangfa_kit.clock import to_micros
+from liangfa_kit.errors import FieldViolation, Stale
+from liangfa_kit.store.port import Row
+from liangfa_kit.work import Handler, Need, Work
+from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
+from liangfa_protos.enforcement_record.v1 import case_service_pb2 as rpc
+from liangfa_protos.enforcement_record.v1 import events_pb2
+from liangfa_protos.enforcement_record.v1 import screening_service_pb2 as screening_rpc
+from liangfa_protos.standards.v1 import values_pb2
+
+AMENDABLE = (
+    "title", "cause", "narrative", "amount_yuan", "source", "legal_basis", "handlers",
+    "parties", "occurred_on", "facts", "decision", "case_number",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterCase:
+    """Enter `case` for the actor's agency (kept in `agency_name`, `agency_type`)."""
+
+    case: pb.Case
+    agency_name: str
+    agency_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class AmendCase:
+    """Change `fields` of a case to the values in `case`; `case_row` was read at `expected_version`."""
+
+    case_id: str
+    expected_version: int
+    case: pb.Case
+    fields: Sequence[str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceStage:
+    """Move a case to `to_stage`."""
+
+    case_id: str
+    expected_version: int
+    to_stage: pb.Stage
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStep:
+    """Record an act of enforcement."""
+
+    case_id: str
+    step: pb.Step
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDecision:
+    """Record the penalty decision."""
+
+    case_id: str
+    expected_version: int
+    decision: pb.Decision
+
+
+@dataclass(frozen=True, slots=True)
+class ViewCase:
+    """Note that the actor read a case, and why."""
+
+    case_id: str
+    purpose: str
+    revealed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenCase:
+    """Screen a case again under the present rules. `parties` are those of the case as read, for their records."""
+
+    case_id: str
+    parties: pb.Case
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewHit:
+    """Give a verdict on a screening result of the case `case_id`."""
+
+    screening_id: str
+    case_id: str
+    accepted: bool
+    reason: str
+    corrected_offence_id: str
+
+
+class CaseCommands:
+    """The handlers, with the rules they screen by."""
+
+    def __init__(self, screening: CaseScreening) -> None:
+        self._screening = screening
+        case_need: Callable[[Any], Sequence[Need]] = lambda c: _case_needs(c.case_id)  # noqa: E731 - used by six handlers
+        stream: Callable[[Any], Sequence[str]] = lambda c: (case_stream(c.case_id),)  # noqa: E731 - likewise
+        self.register = Handler("RegisterCase", self._register, rpc.RegisterCaseResponse, lambda c: party_needs(c.case))
+        self.amend = Handler(
+            "AmendCase", self._amend, rpc.AmendCaseResponse,
+            lambda c: (*_case_needs(c.case_id), *party_needs(c.case)), stream,
+        )  # fmt: skip
+        self.advance = Handler("AdvanceStage", _advance, rpc.AdvanceStageResponse, case_need, stream)
+        self.step = Handler("RecordStep", _record_step, rpc.RecordStepResponse, case_need, stream)
+        self.decide = Handler("RecordDecision", self._decide, rpc.RecordDecisionResponse, case_need, stream)
+        self.view = Handler("ViewCase", _view, rpc.GetCaseResponse, case_need, lambda c: (f"view/{c.case_id}",))
+        self.screen = Handler(
+            "ScreenCase", self._screen, screening_rpc.ScreenCaseResponse,
+            lambda c: (*_case_needs(c.case_id), *party_needs(c.parties)), stream,
+        )  # fmt: skip
+        self.review = Handler(
+            "ReviewHit", _review, screening_rpc.ReviewHitResponse,
+            lambda c: (*_case_needs(c.case_id), Need(screenings, "id", (c.screening_id,))), stream,
+        )  # fmt: skip
+
+    def _register(self, command: RegisterCase, work: Work) -> rpc.RegisterCaseResponse:
+        case = pb.Case()
+        case.CopyFrom(command.case)
+        check_case(case)
+        case.agency_id, case.agency_name = work.actor.agency_id, command.agency_name
+        case.agency_type, case.region = command.agency_type, work.actor.region
+        case.stage = _first_stage(case)
+        case.title = case.title or f"{case.parties[0].name}{case.cause}案"
+        result = enter_case(case, work, self._screening)
+        return rpc.RegisterCaseResponse(case=case, screening=result)
+
+    def _amend(self, command: AmendCase, work: Work) -> rpc.AmendCaseResponse:
+        row, before = _open_case(command.case_id, work, command.expected_version)
+        if not command.reason.strip():
+            raise errors.ReasonRequired("An amendment")
+        after = pb.Case()
+        after.CopyFrom(before)
+        changes = [change for name in command.fields if (change := _take(name, command.case, after))]
+        if not changes:
+            raise errors.NothingChanged
+        check_case(after)
+        result = change_case(after, before, row, work, self._screening)
+        event = events_pb2.CaseAmended(
+            case=summary(after), changes=changes, reason=command.reason, after_decision=before.stage in DECIDED
+        )
+        work.record(case_stream(after.id), event)
+        keep_result(after, result, work, work.rows(screenings, "case_id", after.id))
+        return rpc.AmendCaseResponse(case=after, changes=changes)
+
+    def _decide(self, command: RecordDecision, work: Work) -> rpc.RecordDecisionResponse:
+        row, before = _open_case(command.case_id, work, command.expected_version)
+        move = BY_STAGES.get((before.stage, pb.STAGE_DECIDED))
+        if move is None or not move.roles & work.actor.roles:
+            raise _not_allowed(before.stage, pb.STAGE_DECIDED, work.actor.roles)
+        check_decision(command.decision)
+        after = pb.Case()
+        after.CopyFrom(before)
+        after.decision.CopyFrom(command.decision)
+        after.stage = pb.STAGE_DECIDED
+        result = change_case(after, before, row, work, self._screening)
+        work.record(case_stream(after.id), events_pb2.DecisionRecorded(case=summary(after), decision=after.decision))
+        keep_result(after, result, work, work.rows(screenings, "case_id", after.id))
+        return rpc.RecordDecisionResponse(case=after, screening=result)
+
+    def _screen(self, command: ScreenCase, work: Work) -> screening_rpc.ScreenCaseResponse:
+        row = _case_row(command.case_id, work)
+        before = pb.Case.FromString(row["body"])
+        after = pb.Case()
+        after.CopyFrom(before)
+        result = change_case(after, before, row, work, self._screening)
+        keep_result(after, result, work, work.rows(screenings, "case_id", after.id))
+        return screening_rpc.ScreenCaseResponse(screening=result)
+
+
+def _case_needs(case_id: str) -> tuple[Need, ...]:
+    return (Need(cases, "id", (case_id,)), Need(screenings, "case_id", (case_id,)))
+
+
+def _case_row(case_id: str, work: Work) -> Row:
+    row = work.row(cases, case_id)
+    if row is None:
+        raise errors.CaseNotFound(case_id)
+    return row
+
+
+def _open_case(case_id: str, work: Work, expected_version: int) -> tuple[Row, pb.Case]:
+    """Return a case that takes changes, at the version that the caller read."""
+    row = _case_row(case_id, work)
+    case = pb.Case.FromString(row["body"])
+    if case.version != expected_version:
+        raise Stale(
+            f"Case {case_id} is at version {case.version}, not {expected_version}: somebody changed it.",
+            message_zh=f"案件已被他人修改（当前版本 {case.version}，您读取的是 {expected_version}）。",
+            remedy="Read the case again, check the change, and send your command with the new version.",
+            found=case.version,
+            expected=expected_version,
+        )
+    if case.stage in ENDED:
+        raise errors.CaseEnded(case_id, pb.Stage.Name(case.stage))
+    return row, case
+
+
+def _first_stage(case: pb.Case) -> pb.Stage:
+    if case.HasField("decision"):
+        return pb.STAGE_DECIDED
+    return case.stage if case.stage in FIRST else pb.STAGE_RECEIVED
+
+
+def _take(name: str, new: pb.Case, case: pb.Case) -> pb.FieldChange | None:
+    """Put the new value of one field into `case`; return the change, None when there is none."""
+    if name not in AMENDABLE:
+        raise errors.FieldNotAmendable(name, ", ".join(AMENDABLE))
+    before, after = field_text(case, name), field_text(new, name)
+    if before == after:
+        return None
+    case.ClearField(name)  # type: ignore[arg-type]  # a field name checked against AMENDABLE
+    only = pb.Case()
+    only.CopyFrom(new)
+    for field, _ in new.ListFields():
+        if field.name != name:
+            only.ClearField(field.name)  # type: ignore[arg-type]  # a field's own name
+    case.MergeFrom(only)
+    return pb.FieldChange(field=name, old_value=before, new_value=after)
+
+
+def field_text(case: pb.Case, name: str) -> str:
+    """Return a field of a case as text, for keeping old values."""
+    value = getattr(case, name)
+    if isinstance(value, str):
+        return value
+    if name == "source":
+        return pb.Source.Name(value)
+    if name == "facts":
+        return "; ".join(f"{key}={value[key]}" for key in sorted(value))
+    if name == "decision":
+        return str(value).strip() if case.HasField("decision") else ""
+    return "; ".join(str(item).strip().replace("\n", ", ") for item in value)
+
+
+def _not_allowed(before: pb.Stage, after: pb.Stage, roles: frozenset[str]) -> errors.StageNotAllowed:
+    possible = ", ".join(pb.Stage.Name(stage) for stage in possible_moves(before, roles))
+    return errors.StageNotAllowed(pb.Stage.Name(before), pb.Stage.Name(after), possible)
+
+
+def _advance(command: AdvanceStage, work: Work) -> rpc.AdvanceStageResponse:
+    row = _case_row(command.case_id, work)
+    case = pb.Case.FromString(row["body"])
+    if case.stage not in ENDED or case.version != command.expected_version:
+        _, case = _open_case(command.case_id, work, command.expected_version)
+    move = BY_STAGES.get((case.stage, command.to_stage))
+    if move is None or not move.roles & work.actor.roles:
+        raise _not_allowed(case.stage, command.to_stage, work.actor.roles)
+    if move.needs_decision and not case.HasField("decision"):
+        violation = FieldViolation("decision", "FIELD_REQUIRED", "record the decision with RecordDecision")
+        raise errors.invalid([violation])
+    if move.needs_reason and not command.reason.strip():
+        raise errors.ReasonRequired("This move")
+    before = case.stage
+    case.stage = command.to_stage
+    case.version += 1
+    work.save(cases, {**row, "stage": case.stage, "version": case.version, "body": case.SerializeToString()})
+    event = events_pb2.StageAdvanced(case=summary(case), from_stage=before, reason=command.reason)
+    work.record(case_stream(case.id), event)
+    return rpc.AdvanceStageResponse(case=case)
+
+
+def _record_step(command: RecordStep, work: Work) -> rpc.RecordStepResponse:
+    case = pb.Case.FromString(_case_row(command.case_id, work)["body"])
+    if case.stage in ENDED:
+        raise errors.CaseEnded(case.id, pb.Stage.Name(case.stage))
+    check_step(command.step)
+    step = pb.Step()
+    step.CopyFrom(command.step)
+    step.id = work.new_id()
+    step.recorded_at.FromDatetime(work.now)
+    done_at = to_micros(step.done_at.ToDatetime(tzinfo=work.now.tzinfo))
+    work.save(steps, {"id": step.id, "case_id": case.id, "done_at": done_at, "body": step.SerializeToString()})
+    work.record(case_stream(case.id), events_pb2.StepRecorded(case=summary(case), step=step))
+    return rpc.RecordStepResponse(step=step)
+
+
+def _view(command: ViewCase, work: Work) -> rpc.GetCaseResponse:
+    case = pb.Case.FromString(_case_row(command.case_id, work)["body"])
+    event = events_pb2.CaseViewed(case=summary(case), purpose=command.purpose, revealed=command.revealed)
+    work.record(f"view/{case.id}", event)
+    return rpc.GetCaseResponse(case=case, possible_stages=possible_moves(case.stage, work.actor.roles))
+
+
+def _review(command: ReviewHit, work: Work) -> screening_rpc.ReviewHitResponse:
+    row = work.row(screenings, command.screening_id)
+    if row is None:
+        raise errors.ScreeningNotFound(command.screening_id)
+    if not command.reason.strip():
+        raise errors.ReasonRequired("A verdict")
+    result = pb.Screening.FromString(row["body"])
+    actor = work.actor
+    result.verdict.accepted, result.verdict.reason = command.accepted, command.reason
+    result.verdict.reviewer.CopyFrom(
+        values_pb2.Actor(
+            person_id=actor.person_id, person_name=actor.person_name, agency_id=actor.agency_id, region=actor.region
+        )
+    )
+    result.verdict.reviewed_at.FromDatetime(work.now)
+    verdict = {"is_accepted": command.accepted, "corrected_offence_id": command.corrected_offence_id}
+    work.save(screenings, {**row, **verdict, "body": result.SerializeToString(deterministic=True)})
+    case = pb.Case.FromString(_case_row(row["case_id"], work)["body"])
+    event = events_pb2.HitReviewed(case=summary(case), screening_id=result.id, verdict=result.verdict)
+    work.record(case_stream(case.id), event)
+    return screening_rpc.ReviewHitResponse(screening=result)

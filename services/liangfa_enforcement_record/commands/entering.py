@@ -1,0 +1,120 @@
+"""Putting a case on record with its screening: shared by the form, the short form and the import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from liangfa_enforcement_record.records import (
+    case_row,
+    case_stream,
+    identity_keys,
+    party_rows,
+    screening_row,
+    search_text,
+    summary,
+)
+from liangfa_enforcement_record.screening import CaseScreening, Screened
+from liangfa_enforcement_record.tables import CASE_TEXT, cases, party_records, screenings
+from liangfa_kit.clock import to_micros
+from liangfa_kit.store.port import Row
+from liangfa_kit.work import Need, Work
+from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
+from liangfa_protos.enforcement_record.v1 import events_pb2
+
+REPORTED = frozenset({pb.SCREENING_OUTCOME_SUSPECTED, pb.SCREENING_OUTCOME_NEAR_MISS})
+"""Outcomes that are told as events; a result that only lacks facts is stored and shown to the officer."""
+
+
+def party_needs(case: pb.Case) -> tuple[Need, ...]:
+    """Return the earlier records of the case's parties, for cumulative amounts and repeat offenders."""
+    keys = identity_keys(case)
+    return (Need(party_records, "identity_key", keys),) if keys else ()
+
+
+def earlier_records(case: pb.Case, work: Work) -> list[Row]:
+    """Return the parties' records in other cases, oldest first."""
+    rows = [row for key in identity_keys(case) for row in work.rows(party_records, "identity_key", key)]
+    others = {row["id"]: row for row in rows if row["case_id"] != case.id}
+    return sorted(others.values(), key=lambda row: (row["dated_on"], row["id"]))
+
+
+def enter_case(
+    case: pb.Case,
+    work: Work,
+    screening: CaseScreening,
+    *,
+    natural_key: str | None = None,
+    row_hash: str | None = None,
+    import_row: int = 0,
+) -> pb.Screening:
+    """Store a complete new case, screen it, and record what happened. `case` is completed in place."""
+    at_micros = to_micros(work.now)
+    case.id = work.new_id()
+    case.version = 1
+    case.registered_at.FromDatetime(work.now)
+    screened = screen_now(case, work, screening, at_micros)
+    work.save(cases, case_row(case, registered_at=at_micros, natural_key=natural_key, row_hash=row_hash))
+    work.index(CASE_TEXT, case.id, search_text(case))
+    for row in party_rows(case, screened, at_micros):
+        work.save(party_records, row)
+    work.record(case_stream(case.id), events_pb2.CaseRegistered(case=case, import_row=import_row))
+    keep_result(case, screened.screening, work, before=None)
+    return screened.screening
+
+
+def screen_now(case: pb.Case, work: Work, screening: CaseScreening, at_micros: int) -> Screened:
+    """Screen `case` and note the outcome on it."""
+    earlier = earlier_records(case, work)
+    screened = screening.screen(case, earlier, screening_id=work.new_id(), at_micros=at_micros)
+    case.screening_outcome = screened.screening.outcome
+    case.library_version = screened.screening.library_version
+    return screened
+
+
+def change_case(case: pb.Case, before: pb.Case, row: Row, work: Work, screening: CaseScreening) -> pb.Screening:
+    """Store a changed case and screen it anew; its version grows by one. The caller records why."""
+    at_micros = to_micros(work.now)
+    case.version = before.version + 1
+    screened = screen_now(case, work, screening, at_micros)
+    registered_at = row["registered_at"]
+    work.save(
+        cases,
+        case_row(case, registered_at=registered_at, natural_key=row["natural_key"], row_hash=row["row_hash"]),
+    )
+    if search_text(case) != search_text(before):
+        work.index(CASE_TEXT, case.id, search_text(case), previous=search_text(before))
+    fresh = party_rows(case, screened, registered_at)
+    for number in range(len(fresh), len(before.parties)):
+        work.remove(party_records, f"{case.id}/{number}")
+    for party_row in fresh:
+        work.save(party_records, party_row)
+    return screened.screening
+
+
+def keep_result(case: pb.Case, result: pb.Screening, work: Work, before: Sequence[Row] | None) -> None:
+    """Store a result that says something and tell it, unless the same was told before.
+
+    `before` are the case's earlier result rows (None for a new case): they stay, and are no longer the newest.
+    """
+    newest = next((row for row in before or () if row["is_newest"]), None)
+    if newest is not None and _same(pb.Screening.FromString(newest["body"]), result):
+        return
+    if newest is not None:
+        work.save(screenings, {**newest, "is_newest": False})
+    if result.outcome != pb.SCREENING_OUTCOME_CLEAR or newest is not None:
+        work.save(screenings, screening_row(case, result, to_micros(work.now)))
+    told = newest["outcome"] if newest is not None else pb.SCREENING_OUTCOME_CLEAR
+    stream = case_stream(case.id)
+    if result.outcome == pb.SCREENING_OUTCOME_SUSPECTED:
+        work.record(stream, events_pb2.CrimeSuspected(case=summary(case), screening=result))
+    elif told in REPORTED and result.outcome != told:
+        work.record(stream, events_pb2.CrimeCleared(case=summary(case), screening=result))
+    if result.outcome == pb.SCREENING_OUTCOME_NEAR_MISS:
+        work.record(stream, events_pb2.NearMissFound(case=summary(case), screening=result))
+
+
+def _same(one: pb.Screening, other: pb.Screening) -> bool:
+    """Tell whether two results say the same, whenever they were made."""
+    if one.outcome != other.outcome or one.library_version != other.library_version:
+        return False
+    return list(one.offences) == list(other.offences) and list(one.near_misses) == list(other.near_misses)

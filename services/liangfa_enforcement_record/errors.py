@@ -1,0 +1,161 @@
+"""What enforcement_record refuses, and why. Reasons are published in errors.proto (a test holds the two together)."""
+
+from __future__ import annotations
+
+from liangfa_kit.errors import Exists, FieldViolation, Invalid, NotFound, Precondition
+
+
+class CaseNotFound(NotFound):
+    """No such case, or not for this caller: the two are not told apart."""
+
+    reason = "CASE_NOT_FOUND"
+
+    def __init__(self, case_id: str) -> None:
+        super().__init__(
+            f"There is no case {case_id} that you may see.",
+            message_zh=f"未找到案件 {case_id}，或您无权查看。",
+            remedy="Check the number; if the case is another agency's, ask the supervisor of your region.",
+            case_id=case_id,
+        )
+
+
+class CaseEnded(Precondition):
+    """The case is closed, withdrawn or was never opened."""
+
+    reason = "CASE_ENDED"
+
+    def __init__(self, case_id: str, stage: str) -> None:
+        super().__init__(
+            f"Case {case_id} has ended ({stage}): it takes no more changes.",
+            message_zh="案件已结束，不能再修改。",
+            remedy="The head of the agency may reopen a closed case with a reason (stage 调查).",
+            case_id=case_id,
+            stage=stage,
+        )
+
+
+class StageNotAllowed(Precondition):
+    """The stage table has no such move for this caller."""
+
+    reason = "STAGE_NOT_ALLOWED"
+
+    def __init__(self, before: str, after: str, possible: str) -> None:
+        super().__init__(
+            f"A case cannot go from {before} to {after} by your hand.",
+            message_zh=f"案件不能由您从“{before}”转为“{after}”。",
+            remedy=f"Possible now: {possible or 'nothing'}.",
+            from_stage=before,
+            to_stage=after,
+            possible=possible,
+        )
+
+
+class ReasonRequired(Invalid):
+    """The move or the change asks for a reason."""
+
+    reason = "REASON_REQUIRED"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} needs a reason.",
+            message_zh="此操作须填写理由。",
+            remedy="Say why in the field `reason`; it is kept with the case.",
+            what=what,
+        )
+
+
+class DocumentNumberTaken(Exists):
+    """Another case of the agency has this document number for the same party."""
+
+    reason = "DOCUMENT_NUMBER_TAKEN"
+
+    def __init__(self, document_number: str, case_id: str) -> None:
+        super().__init__(
+            f"Document number {document_number} belongs to case {case_id} of your agency already.",
+            message_zh=f"文号 {document_number} 已用于本机关案件 {case_id}。",
+            remedy="Open that case and amend it, or correct the number.",
+            document_number=document_number,
+            case_id=case_id,
+        )
+
+
+class NothingChanged(Invalid):
+    """The amendment's values are those that are stored."""
+
+    reason = "NOTHING_CHANGED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The amendment changes nothing.",
+            message_zh="没有任何内容被修改。",
+            remedy="Name the changed fields in `fields` and give their new values.",
+        )
+
+
+class FieldNotAmendable(Invalid):
+    """The field is not one that may be amended."""
+
+    reason = "FIELD_NOT_AMENDABLE"
+
+    def __init__(self, field: str, allowed: str) -> None:
+        super().__init__(
+            f"{field} cannot be amended.",
+            message_zh=f"字段 {field} 不能修改。",
+            remedy=f"Amendable are: {allowed}.",
+            field=field,
+        )
+
+
+class ScreeningNotFound(NotFound):
+    """No such screening result, or not for this caller."""
+
+    reason = "SCREENING_NOT_FOUND"
+
+    def __init__(self, screening_id: str) -> None:
+        super().__init__(
+            f"There is no screening result {screening_id} that you may see.",
+            message_zh="未找到该筛查结果，或您无权查看。",
+            remedy="Open the hit again from the list.",
+            screening_id=screening_id,
+        )
+
+
+class EvidenceNotFound(NotFound):
+    """No such upload or evidence, or not for this caller."""
+
+    reason = "EVIDENCE_NOT_FOUND"
+
+    def __init__(self, evidence_id: str) -> None:
+        super().__init__(
+            f"There is no evidence {evidence_id} that you may see.",
+            message_zh="未找到该证据，或您无权查看。",
+            remedy="Announce the file with BeginUpload first.",
+            evidence_id=evidence_id,
+        )
+
+
+class ImportNotFound(NotFound):
+    """No such import or row, or not for this caller."""
+
+    reason = "IMPORT_NOT_FOUND"
+
+    def __init__(self, import_id: str) -> None:
+        super().__init__(
+            f"There is no import or row {import_id} that you may see.",
+            message_zh="未找到该导入批次或行，或您无权查看。",
+            remedy="Check the number; imports belong to the agency that made them.",
+            import_id=import_id,
+        )
+
+
+def invalid(violations: list[FieldViolation]) -> Invalid:
+    """Return one refusal for all that is wrong with a request; its reason is the first one's."""
+    first = violations[0]
+    return Invalid(
+        "; ".join(f"{v.field}: {v.message}" for v in violations[:5]),
+        message_zh="提交的内容有误，请按字段提示更正。",
+        remedy="Correct the fields named and send the request again.",
+        reason=first.reason,
+        violations=tuple(violations),
+        field=first.field,
+    )

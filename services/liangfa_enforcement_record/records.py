@@ -1,0 +1,123 @@
+"""How a case becomes rows, and what identifies a party. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from liangfa_enforcement_record.screening import Screened
+from liangfa_enforcement_record.validation import to_hao
+from liangfa_kit.clock import beijing_date, from_micros
+from liangfa_kit.ids import search_rowid
+from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
+from liangfa_protos.enforcement_record.v1 import events_pb2
+
+
+def case_stream(case_id: str) -> str:
+    """Return the journal stream of a case."""
+    return f"case/{case_id}"
+
+
+def identity_key(party: pb.Party, region: str) -> str:
+    """Return what makes two parties the same: a code where there is one, else the name within the city.
+
+    A masked name (某) identifies nobody, so such parties are never the same: the key is empty.
+    """
+    if party.uscc:
+        return f"uscc:{party.uscc}"
+    if party.id_document_number and "*" not in party.id_document_number:
+        return f"id:{party.id_document_number}"
+    return "" if "某" in party.name or "×" in party.name else f"name:{region[:4]}:{party.name}"
+
+
+def identity_keys(case: pb.Case) -> tuple[str, ...]:
+    """Return the identity keys of the case's parties."""
+    keys = (identity_key(party, case.region) for party in case.parties)
+    return tuple(key for key in keys if key)
+
+
+def search_text(case: pb.Case) -> str:
+    """Return the text by which a case is found."""
+    names = " ".join(party.name for party in case.parties)
+    return "\n".join((case.title, case.cause, case.narrative, names, case.decision.document_number, case.case_number))
+
+
+def case_row(case: pb.Case, *, registered_at: int, natural_key: str | None, row_hash: str | None) -> dict[str, Any]:
+    """Return the row of a case."""
+    decision = case.decision
+    return {
+        "id": case.id,
+        "version": case.version,
+        "agency_id": case.agency_id,
+        "agency_name": case.agency_name,
+        "region": case.region,
+        "title": case.title,
+        "cause": case.cause,
+        "party_names": "、".join(party.name for party in case.parties),
+        "document_number": decision.document_number,
+        "stage": case.stage,
+        "decided_on": decision.decided_on,
+        "fine_hao": to_hao(decision.fine_yuan),
+        "screening_outcome": case.screening_outcome,
+        "registered_at": registered_at,
+        "search_id": search_rowid(case.id),
+        "natural_key": natural_key,
+        "row_hash": row_hash,
+        "body": case.SerializeToString(deterministic=True),
+    }
+
+
+def party_rows(case: pb.Case, screened: Screened, registered_at: int) -> list[dict[str, Any]]:
+    """Return the party records of a case."""
+    dated_on = case.decision.decided_on or case.occurred_on or beijing_date(from_micros(registered_at)).isoformat()
+    return [
+        {
+            "id": f"{case.id}/{number}",
+            "case_id": case.id,
+            "identity_key": identity_key(party, case.region),
+            "code": party.uscc or party.id_document_number,
+            "name": party.name,
+            "agency_id": case.agency_id,
+            "cause": case.cause,
+            "dated_on": dated_on,
+            "is_penalised": case.HasField("decision"),
+            "screening_facts": screened.facts,
+        }
+        for number, party in enumerate(case.parties)
+    ]
+
+
+def screening_row(case: pb.Case, screening: pb.Screening, at_micros: int) -> dict[str, Any]:
+    """Return the row of a screening result that is not clear."""
+    found = next(iter([*screening.offences, *screening.near_misses]), pb.ScreenedOffence())
+    return {
+        "id": screening.id,
+        "case_id": case.id,
+        "agency_id": case.agency_id,
+        "region": case.region,
+        "outcome": screening.outcome,
+        "offence_id": found.offence_id,
+        "standard_id": found.standard_id,
+        "name_zh": found.name_zh,
+        "screened_at": at_micros,
+        "is_newest": True,
+        "is_accepted": None,
+        "corrected_offence_id": "",
+        "body": screening.SerializeToString(deterministic=True),
+    }
+
+
+def summary(case: pb.Case) -> events_pb2.CaseSummary:
+    """Return what every case event repeats."""
+    return events_pb2.CaseSummary(
+        case_id=case.id,
+        agency_id=case.agency_id,
+        agency_name=case.agency_name,
+        agency_type=case.agency_type,
+        region=case.region,
+        title=case.title,
+        cause=case.cause,
+        party_names=[party.name for party in case.parties],
+        document_number=case.decision.document_number,
+        decided_on=case.decision.decided_on,
+        stage=case.stage,
+    )

@@ -1,0 +1,112 @@
+"""Between the record and the screening library: a case in, a published result out. Pure and deterministic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from liangfa_kit.clock import from_micros
+from liangfa_kit.store.port import Row
+from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
+from liangfa_screening import Earlier, Screener, ScreeningInput, ScreeningResult, load_library
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A result, and the facts that later cases of the same party will add up (JSON)."""
+
+    screening: pb.Screening
+    facts: str
+
+
+class CaseScreening:
+    """Screens cases under one version of the rules, with the regional parameters of `region`."""
+
+    def __init__(self, screener: Screener | None = None) -> None:
+        self._screener = screener or Screener(load_library())
+
+    @property
+    def library_version(self) -> str:
+        """Which rules these are."""
+        return self._screener.library.version
+
+    @property
+    def screener(self) -> Screener:
+        """The library's screener."""
+        return self._screener
+
+    def screen(self, case: pb.Case, earlier: Sequence[Row], *, screening_id: str, at_micros: int) -> Screened:
+        """Screen `case` alone and together with `earlier`, the party's earlier records (rows of party_records)."""
+        result = self._screener.screen(to_input(case), [_earlier(row) for row in earlier])
+        screening = to_screening(result)
+        screening.id = screening_id
+        screening.case_id = case.id
+        screening.screened_at.FromDatetime(from_micros(at_micros))
+        return Screened(screening, orjson.dumps(result.additive_facts()).decode())
+
+
+def to_input(case: pb.Case) -> ScreeningInput:
+    """Return what the library reads of a case."""
+    return ScreeningInput(
+        id=case.id,
+        agency_type=case.agency_type,
+        cause=case.cause,
+        narrative=case.narrative,
+        facts=dict(case.facts),
+        dated_on=case.decision.decided_on or case.occurred_on,
+    )
+
+
+def _earlier(row: Row) -> Earlier:
+    return Earlier(
+        case_id=row["case_id"],
+        dated_on=row["dated_on"],
+        is_penalised=row["is_penalised"],
+        facts=orjson.loads(row["screening_facts"]),
+    )
+
+
+def to_screening(result: ScreeningResult) -> pb.Screening:
+    """Return the published form of a library result."""
+    return pb.Screening(
+        outcome=_outcome(result),
+        offences=[_offence(found) for found in result.offences],
+        near_misses=[_offence(found) for found in result.near_misses],
+        missing=result.missing,
+        library_version=result.library_version,
+        is_cumulative=bool(result.offences) and result.offences[0].is_cumulative,
+    )
+
+
+def _outcome(result: ScreeningResult) -> pb.ScreeningOutcome:
+    if result.suspected:
+        return pb.SCREENING_OUTCOME_SUSPECTED
+    if result.near_misses:
+        return pb.SCREENING_OUTCOME_NEAR_MISS
+    return pb.SCREENING_OUTCOME_MISSING_FACTS if result.missing else pb.SCREENING_OUTCOME_CLEAR
+
+
+def _offence(found: Any) -> pb.ScreenedOffence:
+    standard = found.standard
+    return pb.ScreenedOffence(
+        offence_id=found.offence.id,
+        name_zh=found.offence.name_zh,
+        standard_id=standard.id,
+        standard_text=standard.description,
+        article=found.offence.article,
+        legal_source=standard.source,
+        confidence=standard.confidence,
+        facts=[
+            pb.ScreenedFact(
+                name=fact.name, label_zh=fact.label_zh, value=fact.value_text(),
+                text=fact.text, start=fact.start, end=fact.end,
+            )
+            for fact in found.facts
+        ],
+        distance=found.distance,
+        missing=found.missing,
+        counted_case_ids=found.counted_case_ids,
+    )  # fmt: skip

@@ -1,0 +1,141 @@
+"""Reads: one statement each, already limited to what the caller may see."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from liangfa_kit.errors import Invalid
+from liangfa_supervision.hub import FeedFilter, FeedRow
+from liangfa_supervision.tables import alerts, case_counts, feed, feed_end
+
+
+def feed_page(connection: sa.Connection, wanted: FeedFilter, after: int, limit: int) -> list[FeedRow]:
+    """Return at most `limit` matching items after the cursor `after`, in cursor order."""
+    query = sa.select(feed).where(feed.c.cursor > after).order_by(feed.c.cursor).limit(limit)
+    if wanted.region_prefixes:
+        query = query.where(sa.or_(*(feed.c.region.startswith(p, autoescape=True) for p in wanted.region_prefixes)))
+    if wanted.agency_id:
+        query = query.where(feed.c.agency_id == wanted.agency_id)
+    if wanted.kinds:
+        query = query.where(feed.c.kind.in_(sorted(wanted.kinds)))
+    if wanted.least_severity:
+        query = query.where(feed.c.severity >= wanted.least_severity)
+    if wanted.case_id:
+        query = query.where(feed.c.case_id == wanted.case_id)
+    return [FeedRow(*row) for row in connection.execute(query)]
+
+
+def newest_cursor(connection: sa.Connection) -> int:
+    """Return the newest cursor of the feed, 0 when it is empty."""
+    return int(connection.execute(sa.select(feed_end.c.cursor)).scalar() or 0)
+
+
+def alert_page(
+    connection: sa.Connection,
+    wanted: FeedFilter,
+    *,
+    include_closed: bool,
+    after: tuple[int, int, str] | None,
+    limit: int,
+) -> tuple[list[Any], int]:
+    """Return alerts, most severe and oldest first, and how many match in all.
+
+    `after` is (severity, raised_at, id) of the last alert of the page before. `wanted.kinds` are alert kinds.
+    """
+    conditions: list[sa.ColumnElement[bool]] = _visible(alerts, wanted)
+    if not include_closed:
+        conditions.append(alerts.c.is_closed.is_(False))
+    if wanted.kinds:
+        conditions.append(alerts.c.kind.in_(sorted(wanted.kinds)))
+    total = connection.execute(sa.select(sa.func.count()).select_from(alerts).where(*conditions)).scalar() or 0
+    if after is not None:
+        severity, raised_at, key = after
+        conditions.append(
+            sa.or_(
+                alerts.c.severity < severity,
+                sa.and_(alerts.c.severity == severity, alerts.c.raised_at > raised_at),
+                sa.and_(alerts.c.severity == severity, alerts.c.raised_at == raised_at, alerts.c.id > key),
+            )
+        )
+    query = sa.select(alerts).where(*conditions)
+    order = (alerts.c.severity.desc(), alerts.c.raised_at, alerts.c.id)
+    return list(connection.execute(query.order_by(*order).limit(limit))), total
+
+
+def statistics(
+    connection: sa.Connection, wanted: FeedFilter, dimension: str, months: tuple[str, str]
+) -> Sequence[Any]:
+    """Return counts by `dimension` (agency, region, month, field, offence or total), largest first."""
+    c = case_counts.c
+    keys: dict[str, tuple[Any, Any]] = {
+        "agency": (c.agency_id, sa.func.max(c.agency_name)),
+        "region": (c.region, sa.literal("")),
+        "month": (c.month, sa.literal("")),
+        "field": (c.field, sa.literal("")),
+        "offence": (c.offence_id, sa.func.max(c.offence_name_zh)),
+        "total": (sa.literal(""), sa.literal("")),
+    }
+    key, name = keys[dimension]
+    query = (
+        sa.select(
+            key.label("key"),
+            name.label("name"),
+            sa.func.count().label("cases"),
+            _sum(c.is_decided).label("decisions"),
+            _sum(c.is_suspected).label("suspected"),
+            _sum(c.is_near_miss).label("near_misses"),
+            _sum(c.is_late).label("late_entries"),
+            sa.func.coalesce(sa.func.sum(c.fine_hao), 0).label("fine_hao"),
+        )
+        .where(*_visible(case_counts, wanted))
+        .group_by(key)
+        .order_by(sa.desc("cases"), "key")
+    )
+    if months[0]:
+        query = query.where(c.month >= months[0])
+    if months[1]:
+        query = query.where(c.month <= months[1])
+    if dimension == "offence":
+        query = query.where(c.offence_id != "")
+    return connection.execute(query).all()
+
+
+def _sum(column: sa.Column[bool]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.sum(sa.case((column, 1), else_=0)), 0)
+
+
+def _visible(table: sa.Table, wanted: FeedFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.region_prefixes:
+        conditions.append(sa.or_(*(table.c.region.startswith(p, autoescape=True) for p in wanted.region_prefixes)))
+    if wanted.agency_id:
+        conditions.append(table.c.agency_id == wanted.agency_id)
+    if wanted.case_id:
+        conditions.append(table.c.case_id == wanted.case_id)
+    return conditions
+
+
+def to_token(*parts: object) -> str:
+    """Return an opaque page token."""
+    return base64.urlsafe_b64encode("\x1f".join(map(str, parts)).encode()).decode()
+
+
+def from_token(token: str, count: int) -> list[str]:
+    """Return the `count` parts of a page token. Raises `Invalid` for anything else."""
+    try:
+        parts = base64.urlsafe_b64decode(token.encode()).decode().split("\x1f")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        parts = []
+    if len(parts) != count:
+        raise Invalid(
+            "The page token is malformed or belongs to another query.",
+            message_zh="翻页标记无效。",
+            remedy="Start again from the first page.",
+            reason="PAGE_TOKEN_MALFORMED",
+        )
+    return parts

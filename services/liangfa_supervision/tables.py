@@ -1,0 +1,68 @@
+"""The read models of supervision. Every row here can be rebuilt from the events."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from liangfa_kit.store.tables import kit_tables
+
+metadata = sa.MetaData()
+KIT = kit_tables(metadata)
+
+feed = sa.Table(
+    "feed",
+    metadata,
+    sa.Column("cursor", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Integer, nullable=False),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("agency_id", sa.Text, nullable=False),
+    sa.Column("case_id", sa.Text, nullable=False, index=True),
+    sa.Column("item", sa.LargeBinary, nullable=False, comment="serialised FeedItem: sent as it is to every watcher"),
+)
+
+feed_end = sa.Table(
+    "feed_end",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True, comment="always 'feed'"),
+    sa.Column("cursor", sa.BigInteger, nullable=False, comment="newest cursor of the feed"),
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<kind>/<case id>"),
+    sa.Column("kind", sa.Integer, nullable=False),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("raised_at", sa.BigInteger, nullable=False),
+    sa.Column("case_id", sa.Text, nullable=False, index=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("agency_id", sa.Text, nullable=False),
+    sa.Column("agency_name", sa.Text, nullable=False),
+    sa.Column("text_zh", sa.Text, nullable=False),
+    sa.Column("text_en", sa.Text, nullable=False),
+    sa.Column("offence_id", sa.Text, nullable=False),
+    sa.Column("offence_name_zh", sa.Text, nullable=False),
+    sa.Column("is_closed", sa.Boolean, nullable=False),
+    sa.Index("alerts_open", "is_closed", "severity", "raised_at"),
+)
+
+case_counts = sa.Table(
+    "case_counts",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("agency_id", sa.Text, nullable=False),
+    sa.Column("agency_name", sa.Text, nullable=False),
+    sa.Column("field", sa.Text, nullable=False, comment="kind of agency"),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("month", sa.Text, nullable=False, comment="month of entry, Beijing calendar, YYYY-MM"),
+    sa.Column("is_decided", sa.Boolean, nullable=False),
+    sa.Column("is_suspected", sa.Boolean, nullable=False),
+    sa.Column("is_near_miss", sa.Boolean, nullable=False),
+    sa.Column("is_late", sa.Boolean, nullable=False),
+    sa.Column("offence_id", sa.Text, nullable=False),
+    sa.Column("offence_name_zh", sa.Text, nullable=False),
+    sa.Column("fine_hao", sa.BigInteger, nullable=False),
+    sa.Index("case_counts_region_month", "region", "month"),
+)
