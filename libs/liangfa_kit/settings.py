@@ -1,0 +1,112 @@
+"""Settings as frozen values, read once at start-up from `LIANGFA_…` variables. Only this module reads the environment.
+
+Fragments are joined by two underscores: `LIANGFA_LISTEN__PORT=7500` sets `PlatformSettings.listen.port`. Every field
+has a default that runs embedded, and its unit in its name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from liangfa_kit.errors import FieldViolation, Invalid
+
+PREFIX = "LIANGFA_"
+S = TypeVar("S", bound=BaseSettings)
+
+
+class Fragment(BaseModel):
+    """A part of a service's settings. A field that does not exist is refused, so that a slip of the pen is seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Storage(Fragment):
+    """Where an embedded platform keeps its files."""
+
+    folder: Path = Field(Path("var"), description="Folder of databases, files, keys; made on the first use.")
+
+
+class Listen(Fragment):
+    """The gRPC server. A caller's deadline counts up to the maximum; a call without one gets the default."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(7420, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    max_message_bytes: int = Field(4 << 20, ge=1 << 10, le=64 << 20, description="Largest request or response.")
+    max_calls: int = Field(2_000, ge=1, description="Unary calls served at once; more are told to come back.")
+    max_streams: int = Field(5_000, ge=1, description="Streams open at once; more are told to come back.")
+    default_call_seconds: float = Field(30.0, gt=0, description="Deadline of a call that states none.")
+    max_call_seconds: float = Field(300.0, gt=0, description="Longest deadline of a call.")
+    default_stream_seconds: float = Field(3_600.0, gt=0, description="Deadline of a stream that states none.")
+    max_stream_seconds: float = Field(86_400.0, gt=0, description="Longest deadline of a stream.")
+    drain_seconds: float = Field(10.0, ge=0, description="How long running calls may take at shutdown.")
+
+
+class Identity(Fragment):
+    """Tokens."""
+
+    key_folder: Path | None = Field(
+        None, description="Signing and trusted keys; default `identity` in the storage folder."
+    )
+    issuer: str = Field("liangfa", min_length=1, description="Who signs the tokens.")
+    audience: str = Field("liangfa", min_length=1, description="Which platform the tokens are for.")
+    token_ttl_seconds: int = Field(900, ge=10, le=86_400, description="How long a token is good for.")
+    leeway_seconds: int = Field(10, ge=0, le=300, description="How far clocks may differ.")
+
+
+class Telemetry(Fragment):
+    """OpenTelemetry. Without an endpoint nothing is collected and nothing is spent."""
+
+    otlp_endpoint: str = Field(
+        "", description="OTLP/gRPC collector, e.g. http://127.0.0.1:4317; empty switches it off."
+    )
+    sample_ratio: float = Field(1.0, ge=0, le=1, description="Share of traces begun here that are recorded.")
+    metric_interval_seconds: float = Field(15.0, gt=0, description="How often metrics are sent.")
+
+
+class Logging(Fragment):
+    """Structured logs, one JSON object a line."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level written.")
+    file: Path | None = Field(None, description="File to append to; default is standard error.")
+
+
+class PlatformSettings(BaseSettings):
+    """What every process of the platform needs to know."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    storage: Storage = Storage()
+    listen: Listen = Listen()
+    identity: Identity = Identity()
+    telemetry: Telemetry = Telemetry()
+    logging: Logging = Logging()
+
+    @property
+    def key_folder(self) -> Path:
+        """Folder of the identity keys."""
+        return self.identity.key_folder or self.storage.folder / "identity"
+
+
+def load(settings: type[S], **values: Any) -> S:
+    """Return settings from the environment, `values` first. Raises `Invalid` that names every wrong variable."""
+    try:
+        return settings(**values)
+    except ValidationError as error:
+        violations = tuple(
+            FieldViolation(_variable(found["loc"]), "SETTING_INVALID", found["msg"]) for found in error.errors()
+        )
+        raise Invalid(
+            "The settings are wrong: " + "; ".join(f"{v.field}: {v.message}" for v in violations),
+            message_zh="配置有误，请按提示更正环境变量。",
+            remedy="Correct or unset these environment variables and start again.",
+            reason="SETTINGS_INVALID",
+            violations=violations,
+        ) from error
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + "__".join(str(part) for part in location).upper()
