@@ -78,12 +78,12 @@ def extract(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
 
 
 def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
-    if extractor.no is not None and (match := extractor.no.search(text.text)):
+    if extractor.deny is not None and (match := extractor.deny.search(text.text)):
         return text.found(extractor.fact, label, False, match.start(), match.end())
-    if extractor.yes is None:
+    if extractor.affirm is None:
         return None
     denied: re.Match[str] | None = None
-    for match in extractor.yes.finditer(text.text):
+    for match in extractor.affirm.finditer(text.text):
         if not _NEGATION.search(text.text[max(0, match.start() - 14) : match.start()]):
             return text.found(extractor.fact, label, True, match.start(), match.end())
         denied = match

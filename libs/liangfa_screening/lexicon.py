@@ -10,8 +10,8 @@ A lexicon file has two parts::
         rank: 3                               # special provisions rank above general ones; 0 when left out
     facts:
       toxic_nonfood_material_added:
-        yes: ['(添加|加入|掺入)[^。]{0,12}罂粟壳']   # any of these, not negated in its clause: true
-        no: ['未检出罂粟']                       # any of these: false
+        affirm: ['(添加|加入|掺入)[^。]{0,12}罂粟壳']   # any of these, not negated in its clause: true
+        deny: ['未检出罂粟']                       # any of these: false
         default: false                        # value when nothing is said; reported as assumed
       sales_amount:
         kinds: [money]                        # classes of figures (liangfa_screening.quantities)
@@ -38,7 +38,7 @@ import yaml
 
 Groups = tuple[frozenset[str], ...]
 _OFFENCE_KEYS = {"gate", "also", "against", "rank"}
-_FACT_KEYS = {"yes", "no", "default", "kinds", "before", "after", "not", "within", "add", "choose", "one_of", "factor"}
+_FACT_KEYS = {"affirm", "deny", "default", "kinds", "before", "after", "not", "within", "add", "choose", "one_of", "factor"}
 
 
 class LexiconError(ValueError):
@@ -59,8 +59,8 @@ class Extractor:
     """How one fact is read from text; the parts that do not apply are None or empty."""
 
     fact: str
-    yes: re.Pattern[str] | None = None
-    no: re.Pattern[str] | None = None
+    affirm: re.Pattern[str] | None = None
+    deny: re.Pattern[str] | None = None
     default: Any = None
     kinds: frozenset[str] = frozenset()
     before: re.Pattern[str] | None = None
@@ -122,8 +122,8 @@ def _extractor(name: str, entry: Mapping[str, Any]) -> Extractor:
     within = entry.get("within", 12)
     return Extractor(
         fact=name,
-        yes=_any(entry.get("yes")),
-        no=_any(entry.get("no")),
+        affirm=_any(entry.get("affirm")),
+        deny=_any(entry.get("deny")),
         default=entry.get("default"),
         kinds=frozenset(entry.get("kinds") or ()),
         before=re.compile(f"(?:{entry['before']})[^\\d。；]{{0,{within}}}$") if entry.get("before") else None,
