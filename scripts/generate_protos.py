@@ -37,16 +37,27 @@ def differences(made: Path, kept: Path) -> list[str]:
     return sorted(
         str(name)
         for name in names
-        if not ((made / name).exists() and (kept / name).exists() and filecmp.cmp(made / name, kept / name, shallow=False))
+        if not (
+            (made / name).exists() and (kept / name).exists() and filecmp.cmp(made / name, kept / name, shallow=False)
+        )
     )
 
 
+def published() -> str | None:
+    """Return the commit whose protos must not be broken: main on the server, else the last commit here."""
+    for reference in ("origin/main", "HEAD"):
+        name = ["git", "rev-parse", "--verify", "--quiet", f"{reference}:protos"]
+        if subprocess.run(name, cwd=ROOT, capture_output=True, check=False).returncode == 0:
+            return reference
+    return None
+
+
 def check() -> int:
-    """Lint the protos, compare them with the last commit, and compare the generated code with a fresh one."""
+    """Lint the protos, compare them with the published ones, and compare the generated code with a fresh one."""
     commands = [["lint"], ["format", "--diff", "--exit-code"]]
-    has_base = subprocess.run(["git", "cat-file", "-e", "HEAD:protos"], cwd=ROOT, capture_output=True, check=False)
-    if has_base.returncode == 0:
-        commands.append(["breaking", "--against", ".git#ref=HEAD"])
+    base = published()
+    if base is not None:
+        commands.append(["breaking", "--against", f".git#ref={base}"])
     for arguments in commands:
         if subprocess.run([str(BIN / "buf"), *arguments], cwd=ROOT, check=False).returncode:
             return 1

@@ -3,8 +3,9 @@
 isort:skip_file
 The administrative case and its parts, as they are read.
 
-Money is a decimal number of yuan as text ("20000", "0.96"), at most four decimals, never a float. Dates are ISO 8601
-("2026-03-02"), Beijing calendar; empty means unknown. Instants are Timestamps (UTC).
+Money is a decimal number of yuan as text ("20000", "0.96"), at most four decimals, never a float. Dates are ISO 8601, Beijing
+calendar: in full ("2026-03-02") when entered by hand; from a table also what it tells ("2026-03", "2026", "--03-02" without a
+year); empty means unknown. Instants are Timestamps (UTC).
 """
 
 from collections import abc as _abc
@@ -481,7 +482,7 @@ class Case(_message.Message):
     id: _builtins.str
     """Id of the case."""
     version: _builtins.int
-    """Version of its stream; send it back with commands so that nobody's change is overwritten."""
+    """Counts the changes of its content, from 1; send it back with commands so that nobody's change is overwritten."""
     case_number: _builtins.str
     """案件编号 within the agency; unique there when given."""
     title: _builtins.str

@@ -3,8 +3,9 @@
 isort:skip_file
 The administrative case and its parts, as they are read.
 
-Money is a decimal number of yuan as text ("20000", "0.96"), at most four decimals, never a float. Dates are ISO 8601
-("2026-03-02"), Beijing calendar; empty means unknown. Instants are Timestamps (UTC).
+Money is a decimal number of yuan as text ("20000", "0.96"), at most four decimals, never a float. Dates are ISO 8601, Beijing
+calendar: in full ("2026-03-02") when entered by hand; from a table also what it tells ("2026-03", "2026", "--03-02" without a
+year); empty means unknown. Instants are Timestamps (UTC).
 """
 
 from collections import abc as _abc

@@ -38,6 +38,8 @@ class _CaseOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseOrder.V
     """Earliest decision first."""
     CASE_ORDER_FINE_DESC: _CaseOrder.ValueType  # 4
     """Largest fine first."""
+    CASE_ORDER_AMOUNT_DESC: _CaseOrder.ValueType  # 5
+    """Largest amount involved first."""
 
 class CaseOrder(_CaseOrder, metaclass=_CaseOrderEnumTypeWrapper):
     """How found cases are sorted."""
@@ -52,6 +54,8 @@ CASE_ORDER_DECIDED_ASC: CaseOrder.ValueType  # 3
 """Earliest decision first."""
 CASE_ORDER_FINE_DESC: CaseOrder.ValueType  # 4
 """Largest fine first."""
+CASE_ORDER_AMOUNT_DESC: CaseOrder.ValueType  # 5
+"""Largest amount involved first."""
 Global___CaseOrder: _TypeAlias = CaseOrder  # noqa: Y015
 
 @_typing.final
@@ -528,6 +532,11 @@ class SearchCasesRequest(_message.Message):
     DECIDED_TO_FIELD_NUMBER: _builtins.int
     FINE_FROM_YUAN_FIELD_NUMBER: _builtins.int
     FINE_TO_YUAN_FIELD_NUMBER: _builtins.int
+    AMOUNT_FROM_YUAN_FIELD_NUMBER: _builtins.int
+    AMOUNT_TO_YUAN_FIELD_NUMBER: _builtins.int
+    REGISTERED_FROM_FIELD_NUMBER: _builtins.int
+    REGISTERED_TO_FIELD_NUMBER: _builtins.int
+    CASE_NUMBER_FIELD_NUMBER: _builtins.int
     OUTCOMES_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
@@ -554,6 +563,16 @@ class SearchCasesRequest(_message.Message):
     """Least fine in yuan."""
     fine_to_yuan: _builtins.str
     """Greatest fine in yuan."""
+    amount_from_yuan: _builtins.str
+    """Least amount involved in yuan."""
+    amount_to_yuan: _builtins.str
+    """Greatest amount involved in yuan."""
+    registered_from: _builtins.str
+    """First date of entry, Beijing calendar."""
+    registered_to: _builtins.str
+    """Last date of entry, Beijing calendar."""
+    case_number: _builtins.str
+    """案件编号, exact."""
     order: Global___CaseOrder.ValueType
     """Order."""
     page_size: _builtins.int
@@ -583,6 +602,11 @@ class SearchCasesRequest(_message.Message):
         decided_to: _builtins.str = ...,
         fine_from_yuan: _builtins.str = ...,
         fine_to_yuan: _builtins.str = ...,
+        amount_from_yuan: _builtins.str = ...,
+        amount_to_yuan: _builtins.str = ...,
+        registered_from: _builtins.str = ...,
+        registered_to: _builtins.str = ...,
+        case_number: _builtins.str = ...,
         outcomes: _abc.Iterable[_case_pb2.ScreeningOutcome.ValueType] | None = ...,
         order: Global___CaseOrder.ValueType = ...,
         page_size: _builtins.int = ...,
@@ -590,7 +614,7 @@ class SearchCasesRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "cause", b"cause", "decided_from", b"decided_from", "decided_to", b"decided_to", "document_number", b"document_number", "fine_from_yuan", b"fine_from_yuan", "fine_to_yuan", b"fine_to_yuan", "order", b"order", "outcomes", b"outcomes", "page_size", b"page_size", "page_token", b"page_token", "party_code", b"party_code", "party_name", b"party_name", "region", b"region", "stages", b"stages", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "amount_from_yuan", b"amount_from_yuan", "amount_to_yuan", b"amount_to_yuan", "case_number", b"case_number", "cause", b"cause", "decided_from", b"decided_from", "decided_to", b"decided_to", "document_number", b"document_number", "fine_from_yuan", b"fine_from_yuan", "fine_to_yuan", b"fine_to_yuan", "order", b"order", "outcomes", b"outcomes", "page_size", b"page_size", "page_token", b"page_token", "party_code", b"party_code", "party_name", b"party_name", "region", b"region", "registered_from", b"registered_from", "registered_to", b"registered_to", "stages", b"stages", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -615,6 +639,7 @@ class CaseLine(_message.Message):
     FINE_YUAN_FIELD_NUMBER: _builtins.int
     SCREENING_OUTCOME_FIELD_NUMBER: _builtins.int
     REGISTERED_AT_FIELD_NUMBER: _builtins.int
+    AMOUNT_YUAN_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Id of the case."""
     title: _builtins.str
@@ -637,6 +662,8 @@ class CaseLine(_message.Message):
     """Fine in yuan."""
     screening_outcome: _case_pb2.ScreeningOutcome.ValueType
     """What the screening found."""
+    amount_yuan: _builtins.str
+    """Amount involved in yuan."""
     @_builtins.property
     def party_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the parties."""
@@ -661,14 +688,67 @@ class CaseLine(_message.Message):
         fine_yuan: _builtins.str = ...,
         screening_outcome: _case_pb2.ScreeningOutcome.ValueType = ...,
         registered_at: _timestamp_pb2.Timestamp | None = ...,
+        amount_yuan: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "case_id", b"case_id", "cause", b"cause", "decided_on", b"decided_on", "document_number", b"document_number", "fine_yuan", b"fine_yuan", "party_names", b"party_names", "region", b"region", "registered_at", b"registered_at", "screening_outcome", b"screening_outcome", "stage", b"stage", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "amount_yuan", b"amount_yuan", "case_id", b"case_id", "cause", b"cause", "decided_on", b"decided_on", "document_number", b"document_number", "fine_yuan", b"fine_yuan", "party_names", b"party_names", "region", b"region", "registered_at", b"registered_at", "screening_outcome", b"screening_outcome", "stage", b"stage", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CaseLine: _TypeAlias = CaseLine  # noqa: Y015
+
+@_typing.final
+class StageCount(_message.Message):
+    """How many of the found cases stand at a stage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
+    stage: _case_pb2.Stage.ValueType
+    """The stage."""
+    cases: _builtins.int
+    """Cases."""
+    def __init__(
+        self,
+        *,
+        stage: _case_pb2.Stage.ValueType = ...,
+        cases: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageCount: _TypeAlias = StageCount  # noqa: Y015
+
+@_typing.final
+class OutcomeCount(_message.Message):
+    """How many of the found cases have a screening outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
+    outcome: _case_pb2.ScreeningOutcome.ValueType
+    """The outcome."""
+    cases: _builtins.int
+    """Cases."""
+    def __init__(
+        self,
+        *,
+        outcome: _case_pb2.ScreeningOutcome.ValueType = ...,
+        cases: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutcomeCount: _TypeAlias = OutcomeCount  # noqa: Y015
 
 @_typing.final
 class SearchCasesResponse(_message.Message):
@@ -679,6 +759,8 @@ class SearchCasesResponse(_message.Message):
     CASES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
+    STAGE_COUNTS_FIELD_NUMBER: _builtins.int
+    OUTCOME_COUNTS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     total: _builtins.int
@@ -687,16 +769,26 @@ class SearchCasesResponse(_message.Message):
     def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseLine]:
         """Found cases."""
 
+    @_builtins.property
+    def stage_counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageCount]:
+        """The same by stage; on the first page only."""
+
+    @_builtins.property
+    def outcome_counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutcomeCount]:
+        """The same by screening outcome; on the first page only."""
+
     def __init__(
         self,
         *,
         cases: _abc.Iterable[Global___CaseLine] | None = ...,
         next_page_token: _builtins.str = ...,
         total: _builtins.int = ...,
+        stage_counts: _abc.Iterable[Global___StageCount] | None = ...,
+        outcome_counts: _abc.Iterable[Global___OutcomeCount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "next_page_token", b"next_page_token", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "next_page_token", b"next_page_token", "outcome_counts", b"outcome_counts", "stage_counts", b"stage_counts", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -711,22 +803,26 @@ class GetCaseTimelineRequest(_message.Message):
     CASE_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case."""
     page_size: _builtins.int
     """Entries a page, 1 to 500; 100 when 0."""
     page_token: _builtins.str
     """Token of the page before."""
+    purpose: _builtins.str
+    """Why the caller reads it; required from outside the agency."""
     def __init__(
         self,
         *,
         case_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -750,7 +846,7 @@ class TimelineEntry(_message.Message):
     id: _builtins.str
     """Journal entry id."""
     version: _builtins.int
-    """Version of the stream."""
+    """Place of the entry in its stream, from 1. Readings have a stream of their own."""
     type: _builtins.str
     """Event type, e.g. CaseAmended."""
     summary_zh: _builtins.str

@@ -72,6 +72,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A purpose is required to read this."""
     ERROR_REASON_REQUEST_ID_REQUIRED: _ErrorReason.ValueType  # 24
     """A request id is required."""
+    ERROR_REASON_CONTROL_CHARACTERS: _ErrorReason.ValueType  # 26
+    """A text contains control characters."""
     ERROR_REASON_IMPORT_NOT_RESUMABLE: _ErrorReason.ValueType  # 25
     """The import is running or finished: there is nothing to resume."""
 
@@ -128,6 +130,8 @@ ERROR_REASON_PURPOSE_REQUIRED: ErrorReason.ValueType  # 23
 """A purpose is required to read this."""
 ERROR_REASON_REQUEST_ID_REQUIRED: ErrorReason.ValueType  # 24
 """A request id is required."""
+ERROR_REASON_CONTROL_CHARACTERS: ErrorReason.ValueType  # 26
+"""A text contains control characters."""
 ERROR_REASON_IMPORT_NOT_RESUMABLE: ErrorReason.ValueType  # 25
 """The import is running or finished: there is nothing to resume."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -39,6 +39,9 @@ class CaseSummary(_message.Message):
     DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
     DECIDED_ON_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
+    FINE_YUAN_FIELD_NUMBER: _builtins.int
+    AMOUNT_YUAN_FIELD_NUMBER: _builtins.int
+    SCREENING_OUTCOME_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Id of the case."""
     agency_id: _builtins.str
@@ -59,6 +62,12 @@ class CaseSummary(_message.Message):
     """Date of the decision."""
     stage: _case_pb2.Stage.ValueType
     """Where the case stands."""
+    fine_yuan: _builtins.str
+    """Fine in yuan."""
+    amount_yuan: _builtins.str
+    """Amount involved in yuan."""
+    screening_outcome: _case_pb2.ScreeningOutcome.ValueType
+    """What the screening says now."""
     @_builtins.property
     def party_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the parties."""
@@ -77,10 +86,13 @@ class CaseSummary(_message.Message):
         document_number: _builtins.str = ...,
         decided_on: _builtins.str = ...,
         stage: _case_pb2.Stage.ValueType = ...,
+        fine_yuan: _builtins.str = ...,
+        amount_yuan: _builtins.str = ...,
+        screening_outcome: _case_pb2.ScreeningOutcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "agency_type", b"agency_type", "case_id", b"case_id", "cause", b"cause", "decided_on", b"decided_on", "document_number", b"document_number", "party_names", b"party_names", "region", b"region", "stage", b"stage", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "agency_type", b"agency_type", "amount_yuan", b"amount_yuan", "case_id", b"case_id", "cause", b"cause", "decided_on", b"decided_on", "document_number", b"document_number", "fine_yuan", b"fine_yuan", "party_names", b"party_names", "region", b"region", "screening_outcome", b"screening_outcome", "stage", b"stage", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,17 +288,20 @@ Global___EvidenceAttached: _TypeAlias = EvidenceAttached  # noqa: Y015
 
 @_typing.final
 class CaseViewed(_message.Message):
-    """Somebody read a case."""
+    """Somebody read a case or a part of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CASE_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     REVEALED_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
     purpose: _builtins.str
     """Purpose as stated."""
     revealed: _builtins.bool
     """Whether identity numbers were shown in full."""
+    part: _builtins.str
+    """What was read: case, timeline, screenings, or the id of a file of evidence."""
     @_builtins.property
     def case(self) -> Global___CaseSummary:
         """The case."""
@@ -297,10 +312,11 @@ class CaseViewed(_message.Message):
         case: Global___CaseSummary | None = ...,
         purpose: _builtins.str = ...,
         revealed: _builtins.bool = ...,
+        part: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "purpose", b"purpose", "revealed", b"revealed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "part", b"part", "purpose", b"purpose", "revealed", b"revealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

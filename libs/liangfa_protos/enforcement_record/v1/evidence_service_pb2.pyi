@@ -207,19 +207,23 @@ class DownloadEvidenceRequest(_message.Message):
 
     EVIDENCE_ID_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     evidence_id: _builtins.str
     """Id of the evidence."""
     offset: _builtins.int
     """First byte wanted."""
+    purpose: _builtins.str
+    """Why the caller reads it; required from outside the agency. The reading is journalled."""
     def __init__(
         self,
         *,
         evidence_id: _builtins.str = ...,
         offset: _builtins.int = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_id", b"evidence_id", "offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_id", b"evidence_id", "offset", b"offset", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9liangfa_protos/enforcement_record/v1/import_service.proto\x12$liangfa_protos.enforcement_record.v1\x1a\x1fgoogle/protobuf/timestamp.proto\";\n\x15SuggestMappingRequest\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"U\n\x10\x43olumnSuggestion\x12\x0e\n\x06header\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x87\x01\n\x16SuggestMappingResponse\x12\x0e\n\x06layout\x18\x01 \x01(\t\x12G\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x36.liangfa_protos.enforcement_record.v1.ColumnSuggestion\x12\x14\n\x0cmapping_yaml\x18\x03 \x01(\t\"\x86\x01\n\x12ImportTableRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x14\n\x0cmapping_yaml\x18\x03 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x12\x11\n\tagency_id\x18\x05 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x06 \x01(\x0c\"\x90\x03\n\x0eImportProgress\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x11\n\trows_read\x18\x04 \x01(\x03\x12\x15\n\rrows_expected\x18\x05 \x01(\x03\x12\x18\n\x10\x63\x61ses_registered\x18\x06 \x01(\x03\x12\x15\n\rcases_amended\x18\x07 \x01(\x03\x12\x15\n\rrows_repeated\x18\x08 \x01(\x03\x12\x15\n\rrows_rejected\x18\t \x01(\x03\x12\x14\n\x0crows_skipped\x18\n \x01(\x03\x12\x11\n\tsuspected\x18\x0b \x01(\x03\x12\x13\n\x0bnear_misses\x18\x0c \x01(\x03\x12\x10\n\x08\x66indings\x18\r \x01(\x03\x12\x0f\n\x07\x64ry_run\x18\x0e \x01(\x08\x12\x16\n\x0e\x66\x61ilure_reason\x18\x0f \x01(\t\x12\x17\n\x0f\x66\x61ilure_message\x18\x10 \x01(\t\x12.\n\nstarted_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x13ImportTableResponse\x12\x46\n\x08progress\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.enforcement_record.v1.ImportProgress\"%\n\x10GetImportRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\"[\n\x11GetImportResponse\x12\x46\n\x08progress\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.enforcement_record.v1.ImportProgress\"<\n\x13ResumeImportRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\timport_id\x18\x02 \x01(\t\"^\n\x14ResumeImportResponse\x12\x46\n\x08progress\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.enforcement_record.v1.ImportProgress\"S\n\x17ListRejectedRowsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"v\n\nRowProblem\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nmessage_zh\x18\x04 \x01(\t\x12\x12\n\nmessage_en\x18\x05 \x01(\t\x12\x11\n\tremedy_zh\x18\x06 \x01(\t\"\xef\x01\n\x0bRejectedRow\x12\x0b\n\x03row\x18\x01 \x01(\x03\x12M\n\x06values\x18\x02 \x03(\x0b\x32=.liangfa_protos.enforcement_record.v1.RejectedRow.ValuesEntry\x12\x42\n\x08problems\x18\x03 \x03(\x0b\x32\x30.liangfa_protos.enforcement_record.v1.RowProblem\x12\x11\n\tcorrected\x18\x04 \x01(\x08\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"t\n\x18ListRejectedRowsResponse\x12?\n\x04rows\x18\x01 \x03(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.RejectedRow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcb\x01\n\x11\x43orrectRowRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\timport_id\x18\x02 \x01(\t\x12\x0b\n\x03row\x18\x03 \x01(\x03\x12S\n\x06values\x18\x04 \x03(\x0b\x32\x43.liangfa_protos.enforcement_record.v1.CorrectRowRequest.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"%\n\x12\x43orrectRowResponse\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\">\n\x19\x45xportRejectedRowsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"@\n\x1a\x45xportRejectedRowsResponse\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"O\n\x13ListFindingsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"J\n\x07\x46inding\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61se_ids\x18\x02 \x03(\t\x12\x12\n\nmessage_zh\x18\x03 \x01(\t\x12\x0b\n\x03row\x18\x04 \x01(\x03\"p\n\x14ListFindingsResponse\x12?\n\x08\x66indings\x18\x01 \x03(\x0b\x32-.liangfa_protos.enforcement_record.v1.Finding\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe9\x08\n\rImportService\x12\x8d\x01\n\x0eSuggestMapping\x12;.liangfa_protos.enforcement_record.v1.SuggestMappingRequest\x1a<.liangfa_protos.enforcement_record.v1.SuggestMappingResponse(\x01\x12\x86\x01\n\x0bImportTable\x12\x38.liangfa_protos.enforcement_record.v1.ImportTableRequest\x1a\x39.liangfa_protos.enforcement_record.v1.ImportTableResponse(\x01\x30\x01\x12|\n\tGetImport\x12\x36.liangfa_protos.enforcement_record.v1.GetImportRequest\x1a\x37.liangfa_protos.enforcement_record.v1.GetImportResponse\x12\x87\x01\n\x0cResumeImport\x12\x39.liangfa_protos.enforcement_record.v1.ResumeImportRequest\x1a:.liangfa_protos.enforcement_record.v1.ResumeImportResponse0\x01\x12\x91\x01\n\x10ListRejectedRows\x12=.liangfa_protos.enforcement_record.v1.ListRejectedRowsRequest\x1a>.liangfa_protos.enforcement_record.v1.ListRejectedRowsResponse\x12\x7f\n\nCorrectRow\x12\x37.liangfa_protos.enforcement_record.v1.CorrectRowRequest\x1a\x38.liangfa_protos.enforcement_record.v1.CorrectRowResponse\x12\x99\x01\n\x12\x45xportRejectedRows\x12?.liangfa_protos.enforcement_record.v1.ExportRejectedRowsRequest\x1a@.liangfa_protos.enforcement_record.v1.ExportRejectedRowsResponse0\x01\x12\x85\x01\n\x0cListFindings\x12\x39.liangfa_protos.enforcement_record.v1.ListFindingsRequest\x1a:.liangfa_protos.enforcement_record.v1.ListFindingsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9liangfa_protos/enforcement_record/v1/import_service.proto\x12$liangfa_protos.enforcement_record.v1\x1a\x1fgoogle/protobuf/timestamp.proto\";\n\x15SuggestMappingRequest\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"U\n\x10\x43olumnSuggestion\x12\x0e\n\x06header\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x87\x01\n\x16SuggestMappingResponse\x12\x0e\n\x06layout\x18\x01 \x01(\t\x12G\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x36.liangfa_protos.enforcement_record.v1.ColumnSuggestion\x12\x14\n\x0cmapping_yaml\x18\x03 \x01(\t\"\x86\x01\n\x12ImportTableRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x14\n\x0cmapping_yaml\x18\x03 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x12\x11\n\tagency_id\x18\x05 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x06 \x01(\x0c\"\x90\x03\n\x0eImportProgress\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x11\n\trows_read\x18\x04 \x01(\x03\x12\x15\n\rrows_expected\x18\x05 \x01(\x03\x12\x18\n\x10\x63\x61ses_registered\x18\x06 \x01(\x03\x12\x15\n\rcases_amended\x18\x07 \x01(\x03\x12\x15\n\rrows_repeated\x18\x08 \x01(\x03\x12\x15\n\rrows_rejected\x18\t \x01(\x03\x12\x14\n\x0crows_skipped\x18\n \x01(\x03\x12\x11\n\tsuspected\x18\x0b \x01(\x03\x12\x13\n\x0bnear_misses\x18\x0c \x01(\x03\x12\x10\n\x08\x66indings\x18\r \x01(\x03\x12\x0f\n\x07\x64ry_run\x18\x0e \x01(\x08\x12\x16\n\x0e\x66\x61ilure_reason\x18\x0f \x01(\t\x12\x17\n\x0f\x66\x61ilure_message\x18\x10 \x01(\t\x12.\n\nstarted_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x13ImportTableResponse\x12\x46\n\x08progress\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.enforcement_record.v1.ImportProgress\"%\n\x10GetImportRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\"[\n\x11GetImportResponse\x12\x46\n\x08progress\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.enforcement_record.v1.ImportProgress\";\n\x12ListImportsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"u\n\x13ListImportsResponse\x12\x45\n\x07imports\x18\x01 \x03(\x0b\x32\x34.liangfa_protos.enforcement_record.v1.ImportProgress\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x12WatchImportRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\"]\n\x13WatchImportResponse\x12\x46\n\x08progress\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.enforcement_record.v1.ImportProgress\"<\n\x13ResumeImportRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\timport_id\x18\x02 \x01(\t\"^\n\x14ResumeImportResponse\x12\x46\n\x08progress\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.enforcement_record.v1.ImportProgress\"S\n\x17ListRejectedRowsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"v\n\nRowProblem\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nmessage_zh\x18\x04 \x01(\t\x12\x12\n\nmessage_en\x18\x05 \x01(\t\x12\x11\n\tremedy_zh\x18\x06 \x01(\t\"\xef\x01\n\x0bRejectedRow\x12\x0b\n\x03row\x18\x01 \x01(\x03\x12M\n\x06values\x18\x02 \x03(\x0b\x32=.liangfa_protos.enforcement_record.v1.RejectedRow.ValuesEntry\x12\x42\n\x08problems\x18\x03 \x03(\x0b\x32\x30.liangfa_protos.enforcement_record.v1.RowProblem\x12\x11\n\tcorrected\x18\x04 \x01(\x08\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"t\n\x18ListRejectedRowsResponse\x12?\n\x04rows\x18\x01 \x03(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.RejectedRow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcb\x01\n\x11\x43orrectRowRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\timport_id\x18\x02 \x01(\t\x12\x0b\n\x03row\x18\x03 \x01(\x03\x12S\n\x06values\x18\x04 \x03(\x0b\x32\x43.liangfa_protos.enforcement_record.v1.CorrectRowRequest.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"%\n\x12\x43orrectRowResponse\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\">\n\x19\x45xportRejectedRowsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"@\n\x1a\x45xportRejectedRowsResponse\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"O\n\x13ListFindingsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"J\n\x07\x46inding\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61se_ids\x18\x02 \x03(\t\x12\x12\n\nmessage_zh\x18\x03 \x01(\t\x12\x0b\n\x03row\x18\x04 \x01(\x03\"p\n\x14ListFindingsResponse\x12?\n\x08\x66indings\x18\x01 \x03(\x0b\x32-.liangfa_protos.enforcement_record.v1.Finding\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf5\n\n\rImportService\x12\x8d\x01\n\x0eSuggestMapping\x12;.liangfa_protos.enforcement_record.v1.SuggestMappingRequest\x1a<.liangfa_protos.enforcement_record.v1.SuggestMappingResponse(\x01\x12\x86\x01\n\x0bImportTable\x12\x38.liangfa_protos.enforcement_record.v1.ImportTableRequest\x1a\x39.liangfa_protos.enforcement_record.v1.ImportTableResponse(\x01\x30\x01\x12|\n\tGetImport\x12\x36.liangfa_protos.enforcement_record.v1.GetImportRequest\x1a\x37.liangfa_protos.enforcement_record.v1.GetImportResponse\x12\x82\x01\n\x0bListImports\x12\x38.liangfa_protos.enforcement_record.v1.ListImportsRequest\x1a\x39.liangfa_protos.enforcement_record.v1.ListImportsResponse\x12\x84\x01\n\x0bWatchImport\x12\x38.liangfa_protos.enforcement_record.v1.WatchImportRequest\x1a\x39.liangfa_protos.enforcement_record.v1.WatchImportResponse0\x01\x12\x87\x01\n\x0cResumeImport\x12\x39.liangfa_protos.enforcement_record.v1.ResumeImportRequest\x1a:.liangfa_protos.enforcement_record.v1.ResumeImportResponse0\x01\x12\x91\x01\n\x10ListRejectedRows\x12=.liangfa_protos.enforcement_record.v1.ListRejectedRowsRequest\x1a>.liangfa_protos.enforcement_record.v1.ListRejectedRowsResponse\x12\x7f\n\nCorrectRow\x12\x37.liangfa_protos.enforcement_record.v1.CorrectRowRequest\x1a\x38.liangfa_protos.enforcement_record.v1.CorrectRowResponse\x12\x99\x01\n\x12\x45xportRejectedRows\x12?.liangfa_protos.enforcement_record.v1.ExportRejectedRowsRequest\x1a@.liangfa_protos.enforcement_record.v1.ExportRejectedRowsResponse0\x01\x12\x85\x01\n\x0cListFindings\x12\x39.liangfa_protos.enforcement_record.v1.ListFindingsRequest\x1a:.liangfa_protos.enforcement_record.v1.ListFindingsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,36 +52,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETIMPORTREQUEST']._serialized_end=1090
   _globals['_GETIMPORTRESPONSE']._serialized_start=1092
   _globals['_GETIMPORTRESPONSE']._serialized_end=1183
-  _globals['_RESUMEIMPORTREQUEST']._serialized_start=1185
-  _globals['_RESUMEIMPORTREQUEST']._serialized_end=1245
-  _globals['_RESUMEIMPORTRESPONSE']._serialized_start=1247
-  _globals['_RESUMEIMPORTRESPONSE']._serialized_end=1341
-  _globals['_LISTREJECTEDROWSREQUEST']._serialized_start=1343
-  _globals['_LISTREJECTEDROWSREQUEST']._serialized_end=1426
-  _globals['_ROWPROBLEM']._serialized_start=1428
-  _globals['_ROWPROBLEM']._serialized_end=1546
-  _globals['_REJECTEDROW']._serialized_start=1549
-  _globals['_REJECTEDROW']._serialized_end=1788
-  _globals['_REJECTEDROW_VALUESENTRY']._serialized_start=1743
-  _globals['_REJECTEDROW_VALUESENTRY']._serialized_end=1788
-  _globals['_LISTREJECTEDROWSRESPONSE']._serialized_start=1790
-  _globals['_LISTREJECTEDROWSRESPONSE']._serialized_end=1906
-  _globals['_CORRECTROWREQUEST']._serialized_start=1909
-  _globals['_CORRECTROWREQUEST']._serialized_end=2112
-  _globals['_CORRECTROWREQUEST_VALUESENTRY']._serialized_start=1743
-  _globals['_CORRECTROWREQUEST_VALUESENTRY']._serialized_end=1788
-  _globals['_CORRECTROWRESPONSE']._serialized_start=2114
-  _globals['_CORRECTROWRESPONSE']._serialized_end=2151
-  _globals['_EXPORTREJECTEDROWSREQUEST']._serialized_start=2153
-  _globals['_EXPORTREJECTEDROWSREQUEST']._serialized_end=2215
-  _globals['_EXPORTREJECTEDROWSRESPONSE']._serialized_start=2217
-  _globals['_EXPORTREJECTEDROWSRESPONSE']._serialized_end=2281
-  _globals['_LISTFINDINGSREQUEST']._serialized_start=2283
-  _globals['_LISTFINDINGSREQUEST']._serialized_end=2362
-  _globals['_FINDING']._serialized_start=2364
-  _globals['_FINDING']._serialized_end=2438
-  _globals['_LISTFINDINGSRESPONSE']._serialized_start=2440
-  _globals['_LISTFINDINGSRESPONSE']._serialized_end=2552
-  _globals['_IMPORTSERVICE']._serialized_start=2555
-  _globals['_IMPORTSERVICE']._serialized_end=3684
+  _globals['_LISTIMPORTSREQUEST']._serialized_start=1185
+  _globals['_LISTIMPORTSREQUEST']._serialized_end=1244
+  _globals['_LISTIMPORTSRESPONSE']._serialized_start=1246
+  _globals['_LISTIMPORTSRESPONSE']._serialized_end=1363
+  _globals['_WATCHIMPORTREQUEST']._serialized_start=1365
+  _globals['_WATCHIMPORTREQUEST']._serialized_end=1404
+  _globals['_WATCHIMPORTRESPONSE']._serialized_start=1406
+  _globals['_WATCHIMPORTRESPONSE']._serialized_end=1499
+  _globals['_RESUMEIMPORTREQUEST']._serialized_start=1501
+  _globals['_RESUMEIMPORTREQUEST']._serialized_end=1561
+  _globals['_RESUMEIMPORTRESPONSE']._serialized_start=1563
+  _globals['_RESUMEIMPORTRESPONSE']._serialized_end=1657
+  _globals['_LISTREJECTEDROWSREQUEST']._serialized_start=1659
+  _globals['_LISTREJECTEDROWSREQUEST']._serialized_end=1742
+  _globals['_ROWPROBLEM']._serialized_start=1744
+  _globals['_ROWPROBLEM']._serialized_end=1862
+  _globals['_REJECTEDROW']._serialized_start=1865
+  _globals['_REJECTEDROW']._serialized_end=2104
+  _globals['_REJECTEDROW_VALUESENTRY']._serialized_start=2059
+  _globals['_REJECTEDROW_VALUESENTRY']._serialized_end=2104
+  _globals['_LISTREJECTEDROWSRESPONSE']._serialized_start=2106
+  _globals['_LISTREJECTEDROWSRESPONSE']._serialized_end=2222
+  _globals['_CORRECTROWREQUEST']._serialized_start=2225
+  _globals['_CORRECTROWREQUEST']._serialized_end=2428
+  _globals['_CORRECTROWREQUEST_VALUESENTRY']._serialized_start=2059
+  _globals['_CORRECTROWREQUEST_VALUESENTRY']._serialized_end=2104
+  _globals['_CORRECTROWRESPONSE']._serialized_start=2430
+  _globals['_CORRECTROWRESPONSE']._serialized_end=2467
+  _globals['_EXPORTREJECTEDROWSREQUEST']._serialized_start=2469
+  _globals['_EXPORTREJECTEDROWSREQUEST']._serialized_end=2531
+  _globals['_EXPORTREJECTEDROWSRESPONSE']._serialized_start=2533
+  _globals['_EXPORTREJECTEDROWSRESPONSE']._serialized_end=2597
+  _globals['_LISTFINDINGSREQUEST']._serialized_start=2599
+  _globals['_LISTFINDINGSREQUEST']._serialized_end=2678
+  _globals['_FINDING']._serialized_start=2680
+  _globals['_FINDING']._serialized_end=2754
+  _globals['_LISTFINDINGSRESPONSE']._serialized_start=2756
+  _globals['_LISTFINDINGSRESPONSE']._serialized_end=2868
+  _globals['_IMPORTSERVICE']._serialized_start=2871
+  _globals['_IMPORTSERVICE']._serialized_end=4268
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,16 @@ class ImportServiceStub:
                 request_serializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.GetImportRequest.SerializeToString,
                 response_deserializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.GetImportResponse.FromString,
                 _registered_method=True)
+        self.ListImports = channel.unary_unary(
+                '/liangfa_protos.enforcement_record.v1.ImportService/ListImports',
+                request_serializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.ListImportsRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.ListImportsResponse.FromString,
+                _registered_method=True)
+        self.WatchImport = channel.unary_stream(
+                '/liangfa_protos.enforcement_record.v1.ImportService/WatchImport',
+                request_serializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.WatchImportRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.WatchImportResponse.FromString,
+                _registered_method=True)
         self.ResumeImport = channel.unary_stream(
                 '/liangfa_protos.enforcement_record.v1.ImportService/ResumeImport',
                 request_serializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.ResumeImportRequest.SerializeToString,
@@ -97,6 +107,20 @@ class ImportServiceServicer:
 
     def GetImport(self, request, context):
         """Reads how an import stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImports(self, request, context):
+        """Reads the imports of the caller's agency, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchImport(self, request, context):
+        """Follows an import that runs, until it ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +178,16 @@ def add_ImportServiceServicer_to_server(servicer, server):
                     servicer.GetImport,
                     request_deserializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.GetImportRequest.FromString,
                     response_serializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.GetImportResponse.SerializeToString,
+            ),
+            'ListImports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImports,
+                    request_deserializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.ListImportsRequest.FromString,
+                    response_serializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.ListImportsResponse.SerializeToString,
+            ),
+            'WatchImport': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchImport,
+                    request_deserializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.WatchImportRequest.FromString,
+                    response_serializer=liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.WatchImportResponse.SerializeToString,
             ),
             'ResumeImport': grpc.unary_stream_rpc_method_handler(
                     servicer.ResumeImport,
@@ -263,6 +297,60 @@ class ImportService:
             '/liangfa_protos.enforcement_record.v1.ImportService/GetImport',
             liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.GetImportRequest.SerializeToString,
             liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.GetImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liangfa_protos.enforcement_record.v1.ImportService/ListImports',
+            liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.ListImportsRequest.SerializeToString,
+            liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.ListImportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/liangfa_protos.enforcement_record.v1.ImportService/WatchImport',
+            liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.WatchImportRequest.SerializeToString,
+            liangfa__protos_dot_enforcement__record_dot_v1_dot_import__service__pb2.WatchImportResponse.FromString,
             options,
             channel_credentials,
             insecure,

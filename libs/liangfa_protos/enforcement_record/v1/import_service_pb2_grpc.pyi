@@ -39,6 +39,10 @@ class ImportServiceStub:
     """Sends a table and imports it, with progress; a client that goes away does not stop it."""
     GetImport: _grpc.UnaryUnaryMultiCallable[_import_service_pb2.GetImportRequest, _import_service_pb2.GetImportResponse]
     """Reads how an import stands."""
+    ListImports: _grpc.UnaryUnaryMultiCallable[_import_service_pb2.ListImportsRequest, _import_service_pb2.ListImportsResponse]
+    """Reads the imports of the caller's agency, newest first."""
+    WatchImport: _grpc.UnaryStreamMultiCallable[_import_service_pb2.WatchImportRequest, _import_service_pb2.WatchImportResponse]
+    """Follows an import that runs, until it ends."""
     ResumeImport: _grpc.UnaryStreamMultiCallable[_import_service_pb2.ResumeImportRequest, _import_service_pb2.ResumeImportResponse]
     """Goes on with an interrupted import, with progress."""
     ListRejectedRows: _grpc.UnaryUnaryMultiCallable[_import_service_pb2.ListRejectedRowsRequest, _import_service_pb2.ListRejectedRowsResponse]
@@ -61,6 +65,10 @@ class ImportServiceAsyncStub(ImportServiceStub):
     """Sends a table and imports it, with progress; a client that goes away does not stop it."""
     GetImport: _aio.UnaryUnaryMultiCallable[_import_service_pb2.GetImportRequest, _import_service_pb2.GetImportResponse]  # type: ignore[assignment]
     """Reads how an import stands."""
+    ListImports: _aio.UnaryUnaryMultiCallable[_import_service_pb2.ListImportsRequest, _import_service_pb2.ListImportsResponse]  # type: ignore[assignment]
+    """Reads the imports of the caller's agency, newest first."""
+    WatchImport: _aio.UnaryStreamMultiCallable[_import_service_pb2.WatchImportRequest, _import_service_pb2.WatchImportResponse]  # type: ignore[assignment]
+    """Follows an import that runs, until it ends."""
     ResumeImport: _aio.UnaryStreamMultiCallable[_import_service_pb2.ResumeImportRequest, _import_service_pb2.ResumeImportResponse]  # type: ignore[assignment]
     """Goes on with an interrupted import, with progress."""
     ListRejectedRows: _aio.UnaryUnaryMultiCallable[_import_service_pb2.ListRejectedRowsRequest, _import_service_pb2.ListRejectedRowsResponse]  # type: ignore[assignment]
@@ -98,6 +106,22 @@ class ImportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_import_service_pb2.GetImportResponse, _abc.Awaitable[_import_service_pb2.GetImportResponse]]:
         """Reads how an import stands."""
+
+    @_abc_1.abstractmethod
+    def ListImports(
+        self,
+        request: _import_service_pb2.ListImportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_import_service_pb2.ListImportsResponse, _abc.Awaitable[_import_service_pb2.ListImportsResponse]]:
+        """Reads the imports of the caller's agency, newest first."""
+
+    @_abc_1.abstractmethod
+    def WatchImport(
+        self,
+        request: _import_service_pb2.WatchImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_import_service_pb2.WatchImportResponse], _abc.AsyncIterator[_import_service_pb2.WatchImportResponse]]:
+        """Follows an import that runs, until it ends."""
 
     @_abc_1.abstractmethod
     def ResumeImport(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from liangfa_protos.enforcement_record.v1 import case_pb2 as liangfa__protos_dot_enforcement__record_dot_v1_dot_case__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n<liangfa_protos/enforcement_record/v1/screening_service.proto\x12$liangfa_protos.enforcement_record.v1\x1a/liangfa_protos/enforcement_record/v1/case.proto\"8\n\x11ScreenCaseRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\"X\n\x12ScreenCaseResponse\x12\x42\n\tscreening\x18\x01 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"(\n\x15ListScreeningsRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"]\n\x16ListScreeningsResponse\x12\x43\n\nscreenings\x18\x01 \x03(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"\xb9\x01\n\x0fListHitsRequest\x12G\n\x07outcome\x18\x01 \x01(\x0e\x32\x36.liangfa_protos.enforcement_record.v1.ScreeningOutcome\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x12\n\noffence_id\x18\x03 \x01(\t\x12\x12\n\nunreviewed\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"\xc7\x01\n\x03Hit\x12\x42\n\tscreening\x18\x01 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12\x11\n\tnarrative\x18\x04 \x01(\t\x12\x13\n\x0bparty_names\x18\x05 \x03(\t\x12\x11\n\tagency_id\x18\x06 \x01(\t\x12\x13\n\x0b\x61gency_name\x18\x07 \x01(\t\x12\x0e\n\x06region\x18\x08 \x01(\t\"s\n\x10ListHitsResponse\x12\x37\n\x04hits\x18\x01 \x03(\x0b\x32).liangfa_protos.enforcement_record.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\x03\"|\n\x10ReviewHitRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0cscreening_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1c\n\x14\x63orrected_offence_id\x18\x05 \x01(\t\"W\n\x11ReviewHitResponse\x12\x42\n\tscreening\x18\x01 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"\'\n\x15GetRuleQualityRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"\x8a\x01\n\x0bRuleQuality\x12\x13\n\x0bstandard_id\x18\x01 \x01(\t\x12\x0f\n\x07name_zh\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x03\x12\x10\n\x08rejected\x18\x04 \x01(\x03\x12\x0e\n\x06missed\x18\x05 \x01(\x03\x12\x11\n\tprecision\x18\x06 \x01(\x01\x12\x0e\n\x06recall\x18\x07 \x01(\x01\"Z\n\x16GetRuleQualityResponse\x12@\n\x05rules\x18\x01 \x03(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.RuleQuality\"\x13\n\x11GetLibraryRequest\"a\n\x12GetLibraryResponse\x12\x17\n\x0flibrary_version\x18\x01 \x01(\t\x12\x10\n\x08offences\x18\x02 \x01(\x05\x12\x11\n\tstandards\x18\x03 \x01(\x05\x12\r\n\x05\x61s_of\x18\x04 \x01(\t2\xa9\x06\n\x10ScreeningService\x12\x7f\n\nScreenCase\x12\x37.liangfa_protos.enforcement_record.v1.ScreenCaseRequest\x1a\x38.liangfa_protos.enforcement_record.v1.ScreenCaseResponse\x12\x8b\x01\n\x0eListScreenings\x12;.liangfa_protos.enforcement_record.v1.ListScreeningsRequest\x1a<.liangfa_protos.enforcement_record.v1.ListScreeningsResponse\x12y\n\x08ListHits\x12\x35.liangfa_protos.enforcement_record.v1.ListHitsRequest\x1a\x36.liangfa_protos.enforcement_record.v1.ListHitsResponse\x12|\n\tReviewHit\x12\x36.liangfa_protos.enforcement_record.v1.ReviewHitRequest\x1a\x37.liangfa_protos.enforcement_record.v1.ReviewHitResponse\x12\x8b\x01\n\x0eGetRuleQuality\x12;.liangfa_protos.enforcement_record.v1.GetRuleQualityRequest\x1a<.liangfa_protos.enforcement_record.v1.GetRuleQualityResponse\x12\x7f\n\nGetLibrary\x12\x37.liangfa_protos.enforcement_record.v1.GetLibraryRequest\x1a\x38.liangfa_protos.enforcement_record.v1.GetLibraryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n<liangfa_protos/enforcement_record/v1/screening_service.proto\x12$liangfa_protos.enforcement_record.v1\x1a/liangfa_protos/enforcement_record/v1/case.proto\"8\n\x11ScreenCaseRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\"X\n\x12ScreenCaseResponse\x12\x42\n\tscreening\x18\x01 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"`\n\x15ListScreeningsRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"v\n\x16ListScreeningsResponse\x12\x43\n\nscreenings\x18\x01 \x03(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb9\x01\n\x0fListHitsRequest\x12G\n\x07outcome\x18\x01 \x01(\x0e\x32\x36.liangfa_protos.enforcement_record.v1.ScreeningOutcome\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x12\n\noffence_id\x18\x03 \x01(\t\x12\x12\n\nunreviewed\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"\xc5\x01\n\x03Hit\x12\x42\n\tscreening\x18\x01 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12\x13\n\x0bparty_names\x18\x05 \x03(\t\x12\x11\n\tagency_id\x18\x06 \x01(\t\x12\x13\n\x0b\x61gency_name\x18\x07 \x01(\t\x12\x0e\n\x06region\x18\x08 \x01(\tJ\x04\x08\x04\x10\x05R\tnarrative\"s\n\x10ListHitsResponse\x12\x37\n\x04hits\x18\x01 \x03(\x0b\x32).liangfa_protos.enforcement_record.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\x03\"|\n\x10ReviewHitRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0cscreening_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1c\n\x14\x63orrected_offence_id\x18\x05 \x01(\t\"W\n\x11ReviewHitResponse\x12\x42\n\tscreening\x18\x01 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"\'\n\x15GetRuleQualityRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"\x8a\x01\n\x0bRuleQuality\x12\x13\n\x0bstandard_id\x18\x01 \x01(\t\x12\x0f\n\x07name_zh\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x03\x12\x10\n\x08rejected\x18\x04 \x01(\x03\x12\x0e\n\x06missed\x18\x05 \x01(\x03\x12\x11\n\tprecision\x18\x06 \x01(\x01\x12\x0e\n\x06recall\x18\x07 \x01(\x01\"Z\n\x16GetRuleQualityResponse\x12@\n\x05rules\x18\x01 \x03(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.RuleQuality\"\x13\n\x11GetLibraryRequest\"a\n\x12GetLibraryResponse\x12\x17\n\x0flibrary_version\x18\x01 \x01(\t\x12\x10\n\x08offences\x18\x02 \x01(\x05\x12\x11\n\tstandards\x18\x03 \x01(\x05\x12\r\n\x05\x61s_of\x18\x04 \x01(\t2\xa9\x06\n\x10ScreeningService\x12\x7f\n\nScreenCase\x12\x37.liangfa_protos.enforcement_record.v1.ScreenCaseRequest\x1a\x38.liangfa_protos.enforcement_record.v1.ScreenCaseResponse\x12\x8b\x01\n\x0eListScreenings\x12;.liangfa_protos.enforcement_record.v1.ListScreeningsRequest\x1a<.liangfa_protos.enforcement_record.v1.ListScreeningsResponse\x12y\n\x08ListHits\x12\x35.liangfa_protos.enforcement_record.v1.ListHitsRequest\x1a\x36.liangfa_protos.enforcement_record.v1.ListHitsResponse\x12|\n\tReviewHit\x12\x36.liangfa_protos.enforcement_record.v1.ReviewHitRequest\x1a\x37.liangfa_protos.enforcement_record.v1.ReviewHitResponse\x12\x8b\x01\n\x0eGetRuleQuality\x12;.liangfa_protos.enforcement_record.v1.GetRuleQualityRequest\x1a<.liangfa_protos.enforcement_record.v1.GetRuleQualityResponse\x12\x7f\n\nGetLibrary\x12\x37.liangfa_protos.enforcement_record.v1.GetLibraryRequest\x1a\x38.liangfa_protos.enforcement_record.v1.GetLibraryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,29 +37,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCREENCASERESPONSE']._serialized_start=209
   _globals['_SCREENCASERESPONSE']._serialized_end=297
   _globals['_LISTSCREENINGSREQUEST']._serialized_start=299
-  _globals['_LISTSCREENINGSREQUEST']._serialized_end=339
-  _globals['_LISTSCREENINGSRESPONSE']._serialized_start=341
-  _globals['_LISTSCREENINGSRESPONSE']._serialized_end=434
-  _globals['_LISTHITSREQUEST']._serialized_start=437
-  _globals['_LISTHITSREQUEST']._serialized_end=622
-  _globals['_HIT']._serialized_start=625
-  _globals['_HIT']._serialized_end=824
-  _globals['_LISTHITSRESPONSE']._serialized_start=826
-  _globals['_LISTHITSRESPONSE']._serialized_end=941
-  _globals['_REVIEWHITREQUEST']._serialized_start=943
-  _globals['_REVIEWHITREQUEST']._serialized_end=1067
-  _globals['_REVIEWHITRESPONSE']._serialized_start=1069
-  _globals['_REVIEWHITRESPONSE']._serialized_end=1156
-  _globals['_GETRULEQUALITYREQUEST']._serialized_start=1158
-  _globals['_GETRULEQUALITYREQUEST']._serialized_end=1197
-  _globals['_RULEQUALITY']._serialized_start=1200
-  _globals['_RULEQUALITY']._serialized_end=1338
-  _globals['_GETRULEQUALITYRESPONSE']._serialized_start=1340
-  _globals['_GETRULEQUALITYRESPONSE']._serialized_end=1430
-  _globals['_GETLIBRARYREQUEST']._serialized_start=1432
-  _globals['_GETLIBRARYREQUEST']._serialized_end=1451
-  _globals['_GETLIBRARYRESPONSE']._serialized_start=1453
-  _globals['_GETLIBRARYRESPONSE']._serialized_end=1550
-  _globals['_SCREENINGSERVICE']._serialized_start=1553
-  _globals['_SCREENINGSERVICE']._serialized_end=2362
+  _globals['_LISTSCREENINGSREQUEST']._serialized_end=395
+  _globals['_LISTSCREENINGSRESPONSE']._serialized_start=397
+  _globals['_LISTSCREENINGSRESPONSE']._serialized_end=515
+  _globals['_LISTHITSREQUEST']._serialized_start=518
+  _globals['_LISTHITSREQUEST']._serialized_end=703
+  _globals['_HIT']._serialized_start=706
+  _globals['_HIT']._serialized_end=903
+  _globals['_LISTHITSRESPONSE']._serialized_start=905
+  _globals['_LISTHITSRESPONSE']._serialized_end=1020
+  _globals['_REVIEWHITREQUEST']._serialized_start=1022
+  _globals['_REVIEWHITREQUEST']._serialized_end=1146
+  _globals['_REVIEWHITRESPONSE']._serialized_start=1148
+  _globals['_REVIEWHITRESPONSE']._serialized_end=1235
+  _globals['_GETRULEQUALITYREQUEST']._serialized_start=1237
+  _globals['_GETRULEQUALITYREQUEST']._serialized_end=1276
+  _globals['_RULEQUALITY']._serialized_start=1279
+  _globals['_RULEQUALITY']._serialized_end=1417
+  _globals['_GETRULEQUALITYRESPONSE']._serialized_start=1419
+  _globals['_GETRULEQUALITYRESPONSE']._serialized_end=1509
+  _globals['_GETLIBRARYREQUEST']._serialized_start=1511
+  _globals['_GETLIBRARYREQUEST']._serialized_end=1530
+  _globals['_GETLIBRARYRESPONSE']._serialized_start=1532
+  _globals['_GETLIBRARYRESPONSE']._serialized_end=1629
+  _globals['_SCREENINGSERVICE']._serialized_start=1632
+  _globals['_SCREENINGSERVICE']._serialized_end=2441
 # @@protoc_insertion_point(module_scope)

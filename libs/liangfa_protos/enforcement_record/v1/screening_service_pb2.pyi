@@ -76,16 +76,28 @@ class ListScreeningsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CASE_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case."""
+    purpose: _builtins.str
+    """Why the caller reads it; required from outside the agency. The reading is journalled."""
+    page_size: _builtins.int
+    """Results a page, 1 to 100; 20 when 0."""
+    page_token: _builtins.str
+    """Token of the page before."""
     def __init__(
         self,
         *,
         case_id: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -98,6 +110,9 @@ class ListScreeningsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCREENINGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
     @_builtins.property
     def screenings(self) -> _containers.RepeatedCompositeFieldContainer[_case_pb2.Screening]:
         """Results, newest first."""
@@ -106,10 +121,11 @@ class ListScreeningsResponse(_message.Message):
         self,
         *,
         screenings: _abc.Iterable[_case_pb2.Screening] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["screenings", b"screenings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "screenings", b"screenings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -159,14 +175,13 @@ Global___ListHitsRequest: _TypeAlias = ListHitsRequest  # noqa: Y015
 
 @_typing.final
 class Hit(_message.Message):
-    """A hit with its case."""
+    """A hit with its case. The narrative is not in the list: GetCase shows it and journals the reading."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SCREENING_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
-    NARRATIVE_FIELD_NUMBER: _builtins.int
     PARTY_NAMES_FIELD_NUMBER: _builtins.int
     AGENCY_ID_FIELD_NUMBER: _builtins.int
     AGENCY_NAME_FIELD_NUMBER: _builtins.int
@@ -175,8 +190,6 @@ class Hit(_message.Message):
     """Title of the case."""
     cause: _builtins.str
     """Cause."""
-    narrative: _builtins.str
-    """Narrative, for the spans."""
     agency_id: _builtins.str
     """Agency."""
     agency_name: _builtins.str
@@ -197,7 +210,6 @@ class Hit(_message.Message):
         screening: _case_pb2.Screening | None = ...,
         title: _builtins.str = ...,
         cause: _builtins.str = ...,
-        narrative: _builtins.str = ...,
         party_names: _abc.Iterable[_builtins.str] | None = ...,
         agency_id: _builtins.str = ...,
         agency_name: _builtins.str = ...,
@@ -205,7 +217,7 @@ class Hit(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["screening", b"screening"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "cause", b"cause", "narrative", b"narrative", "party_names", b"party_names", "region", b"region", "screening", b"screening", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "cause", b"cause", "party_names", b"party_names", "region", b"region", "screening", b"screening", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -559,6 +559,92 @@ class ListAlertsResponse(_message.Message):
 Global___ListAlertsResponse: _TypeAlias = ListAlertsResponse  # noqa: Y015
 
 @_typing.final
+class GetAlertCountsRequest(_message.Message):
+    """Asks for counts of open alerts. Conditions are joined by AND; empty ones do not count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Division code; includes what lies in it."""
+    agency_id: _builtins.str
+    """Agency."""
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        agency_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAlertCountsRequest: _TypeAlias = GetAlertCountsRequest  # noqa: Y015
+
+@_typing.final
+class AlertCount(_message.Message):
+    """How many alerts of one kind and severity are open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    OLDEST_RAISED_AT_FIELD_NUMBER: _builtins.int
+    kind: Global___AlertKind.ValueType
+    """Kind."""
+    severity: Global___Severity.ValueType
+    """Severity."""
+    open: _builtins.int
+    """Open alerts."""
+    @_builtins.property
+    def oldest_raised_at(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest of them was raised."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___AlertKind.ValueType = ...,
+        severity: Global___Severity.ValueType = ...,
+        open: _builtins.int = ...,
+        oldest_raised_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_raised_at", b"oldest_raised_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "oldest_raised_at", b"oldest_raised_at", "open", b"open", "severity", b"severity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlertCount: _TypeAlias = AlertCount  # noqa: Y015
+
+@_typing.final
+class GetAlertCountsResponse(_message.Message):
+    """Answers GetAlertCounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertCount]:
+        """Counts, most severe first; kinds without open alerts are left out."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___AlertCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAlertCountsResponse: _TypeAlias = GetAlertCountsResponse  # noqa: Y015
+
+@_typing.final
 class GetStatisticsRequest(_message.Message):
     """Asks for statistics."""
 

@@ -45,6 +45,11 @@ class SupervisionServiceStub:
                 request_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.ListAlertsRequest.SerializeToString,
                 response_deserializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.ListAlertsResponse.FromString,
                 _registered_method=True)
+        self.GetAlertCounts = channel.unary_unary(
+                '/liangfa_protos.supervision.v1.SupervisionService/GetAlertCounts',
+                request_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetAlertCountsRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetAlertCountsResponse.FromString,
+                _registered_method=True)
         self.GetStatistics = channel.unary_unary(
                 '/liangfa_protos.supervision.v1.SupervisionService/GetStatistics',
                 request_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetStatisticsRequest.SerializeToString,
@@ -70,6 +75,13 @@ class SupervisionServiceServicer:
 
     def ListAlerts(self, request, context):
         """Reads alerts, most severe and oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAlertCounts(self, request, context):
+        """Counts open alerts by kind and severity.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +113,11 @@ def add_SupervisionServiceServicer_to_server(servicer, server):
                     servicer.ListAlerts,
                     request_deserializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.ListAlertsRequest.FromString,
                     response_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.ListAlertsResponse.SerializeToString,
+            ),
+            'GetAlertCounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAlertCounts,
+                    request_deserializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetAlertCountsRequest.FromString,
+                    response_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetAlertCountsResponse.SerializeToString,
             ),
             'GetStatistics': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatistics,
@@ -168,6 +185,33 @@ class SupervisionService:
             '/liangfa_protos.supervision.v1.SupervisionService/ListAlerts',
             liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.ListAlertsRequest.SerializeToString,
             liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.ListAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAlertCounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liangfa_protos.supervision.v1.SupervisionService/GetAlertCounts',
+            liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetAlertCountsRequest.SerializeToString,
+            liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetAlertCountsResponse.FromString,
             options,
             channel_credentials,
             insecure,

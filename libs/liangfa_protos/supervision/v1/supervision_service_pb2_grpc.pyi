@@ -37,6 +37,8 @@ class SupervisionServiceStub:
     """Streams feed items from a cursor on: first what is stored, then live, without gap or repeat."""
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_supervision_service_pb2.ListAlertsRequest, _supervision_service_pb2.ListAlertsResponse]
     """Reads alerts, most severe and oldest first."""
+    GetAlertCounts: _grpc.UnaryUnaryMultiCallable[_supervision_service_pb2.GetAlertCountsRequest, _supervision_service_pb2.GetAlertCountsResponse]
+    """Counts open alerts by kind and severity."""
     GetStatistics: _grpc.UnaryUnaryMultiCallable[_supervision_service_pb2.GetStatisticsRequest, _supervision_service_pb2.GetStatisticsResponse]
     """Counts over cases."""
     GetCaseFeed: _grpc.UnaryUnaryMultiCallable[_supervision_service_pb2.GetCaseFeedRequest, _supervision_service_pb2.GetCaseFeedResponse]
@@ -51,6 +53,8 @@ class SupervisionServiceAsyncStub(SupervisionServiceStub):
     """Streams feed items from a cursor on: first what is stored, then live, without gap or repeat."""
     ListAlerts: _aio.UnaryUnaryMultiCallable[_supervision_service_pb2.ListAlertsRequest, _supervision_service_pb2.ListAlertsResponse]  # type: ignore[assignment]
     """Reads alerts, most severe and oldest first."""
+    GetAlertCounts: _aio.UnaryUnaryMultiCallable[_supervision_service_pb2.GetAlertCountsRequest, _supervision_service_pb2.GetAlertCountsResponse]  # type: ignore[assignment]
+    """Counts open alerts by kind and severity."""
     GetStatistics: _aio.UnaryUnaryMultiCallable[_supervision_service_pb2.GetStatisticsRequest, _supervision_service_pb2.GetStatisticsResponse]  # type: ignore[assignment]
     """Counts over cases."""
     GetCaseFeed: _aio.UnaryUnaryMultiCallable[_supervision_service_pb2.GetCaseFeedRequest, _supervision_service_pb2.GetCaseFeedResponse]  # type: ignore[assignment]
@@ -74,6 +78,14 @@ class SupervisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_supervision_service_pb2.ListAlertsResponse, _abc.Awaitable[_supervision_service_pb2.ListAlertsResponse]]:
         """Reads alerts, most severe and oldest first."""
+
+    @_abc_1.abstractmethod
+    def GetAlertCounts(
+        self,
+        request: _supervision_service_pb2.GetAlertCountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_supervision_service_pb2.GetAlertCountsResponse, _abc.Awaitable[_supervision_service_pb2.GetAlertCountsResponse]]:
+        """Counts open alerts by kind and severity."""
 
     @_abc_1.abstractmethod
     def GetStatistics(
