@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liangfa_enforcement_record import errors
+from liangfa_enforcement_record.authority import require_own, require_visible
 from liangfa_enforcement_record.commands.entering import change_case, enter_case, keep_result, party_needs
 from liangfa_enforcement_record.records import case_stream, summary
 from liangfa_enforcement_record.screening import CaseScreening
@@ -187,10 +188,21 @@ def _case_needs(case_id: str) -> tuple[Need, ...]:
     return (Need(cases, "id", (case_id,)), Need(screenings, "case_id", (case_id,)))
 
 
-def _case_row(case_id: str, work: Work) -> Row:
+def _seen_row(case_id: str, work: Work) -> Row:
+    """Return the row of a case that the actor may see."""
     row = work.row(cases, case_id)
     if row is None:
         raise errors.CaseNotFound(case_id)
+    require_visible(work.actor, case_id, row["agency_id"], row["region"])
+    return row
+
+
+def _case_row(case_id: str, work: Work) -> Row:
+    """Return the row of a case of the actor's own agency."""
+    row = work.row(cases, case_id)
+    if row is None:
+        raise errors.CaseNotFound(case_id)
+    require_own(work.actor, case_id, row["agency_id"], row["region"])
     return row
 
 
@@ -291,7 +303,7 @@ def _record_step(command: RecordStep, work: Work) -> rpc.RecordStepResponse:
 
 
 def _view(command: ViewCase, work: Work) -> rpc.GetCaseResponse:
-    case = pb.Case.FromString(_case_row(command.case_id, work)["body"])
+    case = pb.Case.FromString(_seen_row(command.case_id, work)["body"])
     event = events_pb2.CaseViewed(case=summary(case), purpose=command.purpose, revealed=command.revealed)
     work.record(f"view/{case.id}", event)
     return rpc.GetCaseResponse(case=case, possible_stages=possible_moves(case.stage, work.actor.roles))
@@ -299,8 +311,9 @@ def _view(command: ViewCase, work: Work) -> rpc.GetCaseResponse:
 
 def _review(command: ReviewHit, work: Work) -> screening_rpc.ReviewHitResponse:
     row = work.row(screenings, command.screening_id)
-    if row is None:
+    if row is None or row["case_id"] != command.case_id:
         raise errors.ScreeningNotFound(command.screening_id)
+    case = pb.Case.FromString(_seen_row(command.case_id, work)["body"])
     if not command.reason.strip():
         raise errors.ReasonRequired("A verdict")
     result = pb.Screening.FromString(row["body"])
@@ -314,7 +327,6 @@ def _review(command: ReviewHit, work: Work) -> screening_rpc.ReviewHitResponse:
     result.verdict.reviewed_at.FromDatetime(work.now)
     verdict = {"is_accepted": command.accepted, "corrected_offence_id": command.corrected_offence_id}
     work.save(screenings, {**row, **verdict, "body": result.SerializeToString(deterministic=True)})
-    case = pb.Case.FromString(_case_row(row["case_id"], work)["body"])
     event = events_pb2.HitReviewed(case=summary(case), screening_id=result.id, verdict=result.verdict)
     work.record(case_stream(case.id), event)
     return screening_rpc.ReviewHitResponse(screening=result)

@@ -1,0 +1,125 @@
+"""Who may do what with the record: one table, default deny.
+
+Two questions: may this role call this method at all (`RULES`), and may this caller see or change this case (`may_see`,
+`may_change`). Lists are filtered by the same scope that guards the single record. What a caller may not see does not exist
+for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from liangfa_enforcement_record.errors import CaseNotFound
+from liangfa_kit.errors import Forbidden
+from liangfa_kit.identity import Actor
+
+OFFICER = "officer"
+HEAD = "agency_head"
+LEGAL = "legal_reviewer"
+PROCURATOR = "procurator"
+POLICE = "police"
+JUSTICE = "justice_supervisor"
+OPERATOR = "operator"
+
+AGENCY = frozenset({OFFICER, HEAD, LEGAL})
+SUPERVISORS = frozenset({PROCURATOR, POLICE, JUSTICE})
+READERS = AGENCY | SUPERVISORS
+EVERYBODY = READERS | {OPERATOR}
+
+_CASES = "/liangfa_protos.enforcement_record.v1.CaseService/"
+_EVIDENCE = "/liangfa_protos.enforcement_record.v1.EvidenceService/"
+_IMPORTS = "/liangfa_protos.enforcement_record.v1.ImportService/"
+_SCREENING = "/liangfa_protos.enforcement_record.v1.ScreeningService/"
+ENTERING = frozenset({OFFICER, HEAD})
+
+RULES: dict[str, frozenset[str]] = {
+    f"{_CASES}RegisterCase": ENTERING,
+    f"{_CASES}RegisterSimpleCase": ENTERING,
+    f"{_CASES}AmendCase": ENTERING,
+    f"{_CASES}AdvanceStage": AGENCY,
+    f"{_CASES}RecordStep": ENTERING,
+    f"{_CASES}RecordDecision": ENTERING,
+    f"{_CASES}GetCase": READERS,
+    f"{_CASES}SearchCases": READERS,
+    f"{_CASES}GetCaseTimeline": READERS,
+    f"{_EVIDENCE}BeginUpload": ENTERING,
+    f"{_EVIDENCE}UploadEvidence": ENTERING,
+    f"{_EVIDENCE}GetUpload": ENTERING,
+    f"{_EVIDENCE}DownloadEvidence": READERS,
+    f"{_IMPORTS}SuggestMapping": ENTERING,
+    f"{_IMPORTS}ImportTable": ENTERING,
+    f"{_IMPORTS}GetImport": AGENCY,
+    f"{_IMPORTS}ResumeImport": ENTERING,
+    f"{_IMPORTS}ListRejectedRows": AGENCY,
+    f"{_IMPORTS}CorrectRow": ENTERING,
+    f"{_IMPORTS}ExportRejectedRows": AGENCY,
+    f"{_IMPORTS}ListFindings": AGENCY,
+    f"{_SCREENING}ScreenCase": ENTERING,
+    f"{_SCREENING}ListScreenings": READERS,
+    f"{_SCREENING}ListHits": READERS,
+    f"{_SCREENING}ReviewHit": READERS,
+    f"{_SCREENING}GetRuleQuality": READERS,
+    f"{_SCREENING}GetLibrary": EVERYBODY,
+}
+
+
+def authorise(method: str, actor: Actor, _request: object = None) -> None:
+    """Raise `Forbidden` unless a role of `actor` may call `method`. A method without a rule is for nobody."""
+    if not RULES.get(method, frozenset()) & actor.roles:
+        raise Forbidden(
+            f"Your roles do not allow {method.rpartition('/')[2]}.",
+            message_zh="您的角色无权进行此操作。",
+            remedy="Ask the operator of your district for the role, or a colleague who has it.",
+            reason="ROLE_NOT_ALLOWED",
+            method=method,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a caller may see: cases of `agency_id`, or of agencies whose division code begins with `region_prefix`.
+
+    Empty texts match nothing: a caller with neither sees no case.
+    """
+
+    agency_id: str = ""
+    region_prefix: str = ""
+
+    def covers(self, agency_id: str, region: str) -> bool:
+        """Tell whether a case of `agency_id` in `region` is within the scope."""
+        if self.agency_id and agency_id == self.agency_id:
+            return True
+        return bool(self.region_prefix) and region.startswith(self.region_prefix)
+
+
+def region_prefix(region: str) -> str:
+    """Return the prefix of the codes that lie in `region`: 420000 -> 42, 420100 -> 4201, 420111 -> 420111."""
+    if region.endswith("0000"):
+        return region[:2]
+    return region[:4] if region.endswith("00") else region
+
+
+def scope_of(actor: Actor) -> Scope:
+    """Return what `actor` may see: agencies their own cases, supervisors their region's."""
+    if actor.roles & SUPERVISORS:
+        return Scope(actor.agency_id, region_prefix(actor.region))
+    return Scope(actor.agency_id) if actor.roles & AGENCY else Scope()
+
+
+def require_visible(actor: Actor, case_id: str, agency_id: str, region: str) -> None:
+    """Raise `CaseNotFound` when the case does not exist for `actor`."""
+    if not scope_of(actor).covers(agency_id, region):
+        raise CaseNotFound(case_id)
+
+
+def require_own(actor: Actor, case_id: str, agency_id: str, region: str) -> None:
+    """Raise `CaseNotFound` when unseen, `Forbidden` when seen but another agency's: only its agency changes a case."""
+    require_visible(actor, case_id, agency_id, region)
+    if agency_id != actor.agency_id or not actor.roles & AGENCY:
+        raise Forbidden(
+            f"Case {case_id} belongs to another agency: you may read it, not change it.",
+            message_zh="该案件属于其他机关，您可以查看但不能修改。",
+            remedy="Ask the agency that owns the case.",
+            reason="NOT_YOUR_CASE",
+            case_id=case_id,
+        )

@@ -1,0 +1,1 @@
+"""Servicers: proto in, command or query, proto out. No rules live here."""
