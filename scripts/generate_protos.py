@@ -34,13 +34,12 @@ def differences(made: Path, kept: Path) -> list[str]:
     """Return the files that differ between two trees."""
     names = {p.relative_to(made) for p in made.rglob("*") if p.is_file()}
     names |= {p.relative_to(kept) for p in kept.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
-    return sorted(
-        str(name)
-        for name in names
-        if not (
-            (made / name).exists() and (kept / name).exists() and filecmp.cmp(made / name, kept / name, shallow=False)
-        )
-    )
+
+    def same(name: Path) -> bool:
+        mine, theirs = made / name, kept / name
+        return mine.exists() and theirs.exists() and filecmp.cmp(mine, theirs, shallow=False)
+
+    return sorted(str(name) for name in names if not same(name))
 
 
 def published() -> str | None:
