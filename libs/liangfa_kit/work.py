@@ -161,6 +161,7 @@ class Work:
         self._loaded = loaded
         self._ids = ids
         self._versions: dict[str, int] = {}
+        self._indexes: dict[tuple[sa.Table, str], dict[Any, dict[str | int, None]]] = {}
         self.changes = Changes()
         self.now = now
         self.actor = call.actor
@@ -183,11 +184,29 @@ class Work:
         own = self.changes.saved.get(table, {})
         keys = [k for k in self._loaded.keys(table, column, key) if k not in own]
         found = [row for k in keys if (row := self._loaded.row(table, k)) is not None]
-        return found + [row for row in own.values() if row is not None and row.get(column) == key]
+        mine = self._saved_keys(table, column).get(key, ())
+        return found + [row for k in mine if (row := own.get(k)) is not None and row.get(column) == key]
+
+    def _saved_keys(self, table: sa.Table, column: str) -> dict[Any, dict[str | int, None]]:
+        """Return the primary keys of the rows saved here, by the values that `column` has had.
+
+        A handler that saves hundreds of rows and asks after each one must not look through all of them every time.
+        """
+        index = self._indexes.get((table, column))
+        if index is None:
+            index = self._indexes[table, column] = {}
+            for key, row in self.changes.saved.get(table, {}).items():
+                if row is not None:
+                    index.setdefault(row.get(column), {})[key] = None
+        return index
 
     def save(self, table: sa.Table, row: Mapping[str, Any]) -> None:
         """Insert or replace a whole row by primary key. Columns left out become NULL."""
-        self.changes.saved.setdefault(table, {})[row[primary_key(table)]] = row
+        key = row[primary_key(table)]
+        self.changes.saved.setdefault(table, {})[key] = row
+        for (of, column), index in self._indexes.items():
+            if of is table:
+                index.setdefault(row.get(column), {})[key] = None
 
     def remove(self, table: sa.Table, key: str | int) -> None:
         """Delete a row by primary key."""

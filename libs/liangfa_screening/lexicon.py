@@ -85,7 +85,7 @@ def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str]) -> 
     recognitions: dict[str, Recognition] = {}
     extractors: dict[str, Extractor] = {}
     for path in paths:
-        data = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+        data = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {}
         for name, entry in (data.get("offences") or {}).items():
             _check(path, name, entry, offences, _OFFENCE_KEYS, recognitions)
             recognitions[name] = _recognition(entry)

@@ -119,7 +119,7 @@ def load_library(region: str | None = None, folder: Path = _FOLDER) -> Library:
 
 
 def _yaml(content: bytes) -> Any:
-    return yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return yaml.load(content, Loader=yaml.CSafeLoader)
 
 
 def _containing(region: str) -> Sequence[str]:

@@ -143,7 +143,9 @@ def timeline(connection: sa.Connection, case_id: str, after: int, limit: int) ->
 
 def case_screenings(connection: sa.Connection, case_id: str) -> list[pb.Screening]:
     """Return the stored results of a case, newest first."""
-    query = sa.select(screenings.c.body).where(screenings.c.case_id == case_id).order_by(screenings.c.screened_at.desc())
+    query = (
+        sa.select(screenings.c.body).where(screenings.c.case_id == case_id).order_by(screenings.c.screened_at.desc())
+    )
     return [pb.Screening.FromString(body) for (body,) in connection.execute(query)]
 
 
@@ -172,9 +174,7 @@ def hits(connection: sa.Connection, scope: Scope, request: Any) -> Page:
     )
     if request.page_token:
         at, key = from_token(request.page_token, 2)
-        query = query.where(
-            sa.or_(table.c.screened_at < at, sa.and_(table.c.screened_at == at, table.c.id < key))
-        )
+        query = query.where(sa.or_(table.c.screened_at < at, sa.and_(table.c.screened_at == at, table.c.id < key)))
     rows = connection.execute(query.order_by(table.c.screened_at.desc(), table.c.id.desc()).limit(size + 1)).all()
     token = to_token(rows[size - 1].screened_at, rows[size - 1].id) if len(rows) > size else ""
     return Page(rows[:size], token, total)

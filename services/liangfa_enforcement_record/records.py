@@ -38,7 +38,8 @@ def identity_keys(case: pb.Case) -> tuple[str, ...]:
 def search_text(case: pb.Case) -> str:
     """Return the text by which a case is found."""
     names = " ".join(party.name for party in case.parties)
-    return "\n".join((case.title, case.cause, case.narrative, names, case.decision.document_number, case.case_number))
+    number = case.decision.document_number
+    return f"{case.title}\n{case.cause}\n{case.narrative}\n{names}\n{number}\n{case.case_number}"
 
 
 def case_row(case: pb.Case, *, registered_at: int, natural_key: str | None, row_hash: str | None) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def to_screening(result: ScreeningResult) -> pb.Screening:
     )
 
 
-def _outcome(result: ScreeningResult) -> pb.ScreeningOutcome:
+def _outcome(result: ScreeningResult) -> pb.ScreeningOutcome.ValueType:
     if result.suspected:
         return pb.SCREENING_OUTCOME_SUSPECTED
     if result.near_misses:

@@ -20,14 +20,16 @@ LEGAL = "legal_reviewer"
 class Move:
     """One allowed move. `roles` are the roles that may make it; `needs_reason` asks for words that are kept."""
 
-    from_stage: pb.Stage
-    to_stage: pb.Stage
+    from_stage: pb.Stage.ValueType
+    to_stage: pb.Stage.ValueType
     roles: frozenset[str]
     needs_reason: bool = False
     needs_decision: bool = False
 
 
-def _move(before: pb.Stage, after: pb.Stage, *roles: str, reason: bool = False, decision: bool = False) -> Move:
+def _move(
+    before: pb.Stage.ValueType, after: pb.Stage.ValueType, *roles: str, reason: bool = False, decision: bool = False
+) -> Move:
     return Move(before, after, frozenset(roles), reason, decision)
 
 
@@ -60,6 +62,6 @@ FIRST = frozenset({pb.STAGE_RECEIVED, pb.STAGE_OPENED, pb.STAGE_INVESTIGATION})
 """Stages in which a case may be entered; a case entered with a decision starts in DECIDED."""
 
 
-def possible_moves(stage: pb.Stage, roles: frozenset[str]) -> list[pb.Stage]:
+def possible_moves(stage: pb.Stage.ValueType, roles: frozenset[str]) -> list[pb.Stage.ValueType]:
     """Return the stages that a holder of `roles` may move a case to from `stage`, in table order."""
     return [move.to_stage for move in MOVES if move.from_stage == stage and move.roles & roles]

@@ -96,7 +96,9 @@ def decision_violations(decision: pb.Decision, where: str) -> Iterator[FieldViol
 def amount_violations(text: str, where: str) -> Iterator[FieldViolation]:
     """Yield a violation unless `text` is empty or yuan with at most four decimals."""
     if text and not _AMOUNT.fullmatch(text):
-        yield FieldViolation(where, "AMOUNT_MALFORMED", "yuan as a decimal number with at most four decimals, e.g. 20000")
+        yield FieldViolation(
+            where, "AMOUNT_MALFORMED", "yuan as a decimal number with at most four decimals, e.g. 20000"
+        )
 
 
 def date_violations(text: str, where: str) -> Iterator[FieldViolation]:
@@ -128,4 +130,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 def _control_characters(texts: Iterable[tuple[str, str]]) -> Iterator[FieldViolation]:
     for where, text in texts:
         if _CONTROL.search(text):
-            yield FieldViolation(where, "CONTROL_CHARACTERS", "contains control characters; paste the text again as plain text")
+            yield FieldViolation(
+                where, "CONTROL_CHARACTERS", "contains control characters; paste the text again as plain text"
+            )

@@ -34,7 +34,8 @@ class FeedRow:
 
     def wire(self) -> bytes:
         """Return a serialised WatchResponse around the stored item: framed, not encoded again."""
-        return _ITEM_TAG + _VarintBytes(len(self.item)) + self.item
+        length: bytes = _VarintBytes(len(self.item))
+        return _ITEM_TAG + length + self.item
 
 
 @dataclass(frozen=True, slots=True)

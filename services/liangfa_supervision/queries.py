@@ -67,9 +67,23 @@ def alert_page(
     return list(connection.execute(query.order_by(*order).limit(limit))), total
 
 
-def statistics(
-    connection: sa.Connection, wanted: FeedFilter, dimension: str, months: tuple[str, str]
-) -> Sequence[Any]:
+def alert_counts(connection: sa.Connection, wanted: FeedFilter) -> Sequence[Any]:
+    """Return open alerts counted by kind and severity, most severe first, with the oldest moment of each."""
+    query = (
+        sa.select(
+            alerts.c.kind,
+            alerts.c.severity,
+            sa.func.count().label("open"),
+            sa.func.min(alerts.c.raised_at).label("oldest"),
+        )
+        .where(*_visible(alerts, wanted), alerts.c.is_closed.is_(False))
+        .group_by(alerts.c.kind, alerts.c.severity)
+        .order_by(alerts.c.severity.desc(), alerts.c.kind)
+    )
+    return connection.execute(query).all()
+
+
+def statistics(connection: sa.Connection, wanted: FeedFilter, dimension: str, months: tuple[str, str]) -> Sequence[Any]:
     """Return counts by `dimension` (agency, region, month, field, offence or total), largest first."""
     c = case_counts.c
     keys: dict[str, tuple[Any, Any]] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from liangfa_kit.clock import beijing_date, from_micros
+from liangfa_kit.clock import beijing_date
 from liangfa_kit.messaging.events import Event
 from liangfa_kit.work import Need, Work
 from liangfa_protos.enforcement_record.v1 import case_pb2, events_pb2
@@ -189,7 +189,7 @@ def _imported(event: Event, message: events_pb2.ImportFinished, work: Work) -> N
     _tell(event, work, about, pb.FEED_KIND_IMPORT_FINISHED, worded("imported", message))
 
 
-def _simple(kind: pb.FeedKind) -> Callable[[Event, Any, Work], None]:
+def _simple(kind: pb.FeedKind.ValueType) -> Callable[[Event, Any, Work], None]:
     """Return the handler of an event that is shown and nothing more."""
     name = pb.FeedKind.Name(kind).removeprefix("FEED_KIND_").lower()
 
@@ -207,9 +207,9 @@ def _tell(
     event: Event,
     work: Work,
     about: About,
-    kind: pb.FeedKind,
+    kind: pb.FeedKind.ValueType,
     words: Wording,
-    severity: pb.Severity = pb.SEVERITY_INFO,
+    severity: pb.Severity.ValueType = pb.SEVERITY_INFO,
     offence: case_pb2.ScreenedOffence | None = None,
 ) -> None:
     """Append a feed item. Cursors count in the order in which events are applied, so a rebuild gives the same ones."""
@@ -219,7 +219,6 @@ def _tell(
         cursor=cursor,
         kind=kind,
         severity=severity,
-        at=from_micros(event.at_micros),
         region=about.region,
         agency_id=about.agency_id,
         agency_name=about.agency_name,
@@ -231,6 +230,7 @@ def _tell(
         offence_name_zh=offence.name_zh if offence else "",
         event_id=event.id,
     )
+    item.at.FromDatetime(event.at)
     work.save(feed_end, {"name": "feed", "cursor": cursor})
     work.save(
         feed,
@@ -252,7 +252,7 @@ def _alert(
     about: About,
     kind: str,
     words: Wording,
-    severity: pb.Severity,
+    severity: pb.Severity.ValueType,
     offence: case_pb2.ScreenedOffence | None = None,
 ) -> None:
     """Raise an alert, or bring it up to date; it keeps the moment at which it was first raised while it is open."""

@@ -56,7 +56,7 @@ class AdvanceStage:
 
     case_id: str
     expected_version: int
-    to_stage: pb.Stage
+    to_stage: pb.Stage.ValueType
     reason: str
 
 
@@ -223,7 +223,7 @@ def _open_case(case_id: str, work: Work, expected_version: int) -> tuple[Row, pb
     return row, case
 
 
-def _first_stage(case: pb.Case) -> pb.Stage:
+def _first_stage(case: pb.Case) -> pb.Stage.ValueType:
     if case.HasField("decision"):
         return pb.STAGE_DECIDED
     return case.stage if case.stage in FIRST else pb.STAGE_RECEIVED
@@ -260,7 +260,9 @@ def field_text(case: pb.Case, name: str) -> str:
     return "; ".join(str(item).strip().replace("\n", ", ") for item in value)
 
 
-def _not_allowed(before: pb.Stage, after: pb.Stage, roles: frozenset[str]) -> errors.StageNotAllowed:
+def _not_allowed(
+    before: pb.Stage.ValueType, after: pb.Stage.ValueType, roles: frozenset[str]
+) -> errors.StageNotAllowed:
     possible = ", ".join(pb.Stage.Name(stage) for stage in possible_moves(before, roles))
     return errors.StageNotAllowed(pb.Stage.Name(before), pb.Stage.Name(after), possible)
 

@@ -139,9 +139,7 @@ class CaseServicer(CaseServiceServicer):
             cases=[_line(row) for row in page.rows], next_page_token=page.next_token, total=page.total
         )
 
-    async def GetCaseTimeline(
-        self, request: rpc.GetCaseTimelineRequest, _context: Any
-    ) -> rpc.GetCaseTimelineResponse:
+    async def GetCaseTimeline(self, request: rpc.GetCaseTimelineRequest, _context: Any) -> rpc.GetCaseTimelineResponse:
         """Read the history of a case."""
         owner = await self._store.read(lambda c: queries.case_owner(c, request.case_id))
         if owner is None:

@@ -88,7 +88,6 @@ def _hit(row: Any) -> rpc.Hit:
         screening=pb.Screening.FromString(row.body),
         title=case.title,
         cause=case.cause,
-        narrative=case.narrative,
         party_names=[party.name for party in case.parties],
         agency_id=case.agency_id,
         agency_name=case.agency_name,

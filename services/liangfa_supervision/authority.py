@@ -1,0 +1,68 @@
+"""Who may watch what: supervisors their region, agencies what concerns their own cases, nobody else anything."""
+
+from __future__ import annotations
+
+from liangfa_kit.errors import Forbidden
+from liangfa_kit.identity import Actor
+from liangfa_supervision.hub import FeedFilter
+
+AGENCY = frozenset({"officer", "agency_head", "legal_reviewer"})
+SUPERVISORS = frozenset({"procurator", "police", "justice_supervisor"})
+_SERVICE = "/liangfa_protos.supervision.v1.SupervisionService/"
+
+RULES: dict[str, frozenset[str]] = {
+    f"{_SERVICE}{name}": AGENCY | SUPERVISORS
+    for name in ("Watch", "ListAlerts", "GetAlertCounts", "GetStatistics", "GetCaseFeed")
+}
+
+
+def authorise(method: str, actor: Actor, _request: object = None) -> None:
+    """Raise `Forbidden` unless a role of `actor` may call `method`. A method without a rule is for nobody."""
+    if not RULES.get(method, frozenset()) & actor.roles:
+        raise Forbidden(
+            f"Your roles do not allow {method.rpartition('/')[2]}.",
+            message_zh="您的角色无权进行此操作。",
+            remedy="Ask the operator of your district for a supervising role.",
+            reason="ROLE_NOT_ALLOWED",
+            method=method,
+        )
+
+
+def region_prefix(region: str) -> str:
+    """Return the prefix of the codes that lie in `region`: 420000 -> 42, 420100 -> 4201, 420111 -> 420111."""
+    if region.endswith("0000"):
+        return region[:2]
+    return region[:4] if region.endswith("00") else region
+
+
+def narrowed(
+    actor: Actor,
+    *,
+    region: str = "",
+    agency_id: str = "",
+    kinds: frozenset[int] = frozenset(),
+    least_severity: int = 0,
+    case_id: str = "",
+) -> FeedFilter:
+    """Return the caller's conditions narrowed to what they may see.
+
+    An agency's officer sees the own agency only, whatever they ask for; a supervisor sees the own region or a part of
+    it. Asking for what lies outside gives a filter that matches nothing, not an error: it does not exist for them.
+    """
+    if not actor.roles & SUPERVISORS:
+        own = actor.agency_id if agency_id in {"", actor.agency_id} and actor.agency_id else _NOBODY
+        prefixes = (region_prefix(region),) if region else ()
+        return FeedFilter(prefixes, own, kinds, least_severity, case_id)
+    mine, asked = region_prefix(actor.region), region_prefix(region) if region else ""
+    prefix = _overlap(mine, asked) if mine else _NOBODY
+    return FeedFilter((prefix,), agency_id, kinds, least_severity, case_id)
+
+
+_NOBODY = "\N{NO-BREAK SPACE}"
+"""A region prefix and agency id that no record has."""
+
+
+def _overlap(mine: str, asked: str) -> str:
+    if asked.startswith(mine):
+        return asked
+    return mine if mine.startswith(asked) else _NOBODY

@@ -1,0 +1,133 @@
+"""SupervisionService: the live feed, alerts, statistics. Translation only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from liangfa_kit.clock import Clock, beijing_date, from_micros
+from liangfa_kit.context import current
+from liangfa_kit.store.port import Store
+from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
+from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceServicer
+from liangfa_supervision import queries
+from liangfa_supervision.authority import narrowed
+from liangfa_supervision.hub import Hub
+
+_DIMENSIONS = {
+    pb.STATISTICS_DIMENSION_UNSPECIFIED: "total",
+    pb.STATISTICS_DIMENSION_AGENCY: "agency",
+    pb.STATISTICS_DIMENSION_REGION: "region",
+    pb.STATISTICS_DIMENSION_MONTH: "month",
+    pb.STATISTICS_DIMENSION_FIELD: "field",
+    pb.STATISTICS_DIMENSION_OFFENCE: "offence",
+}
+
+
+class SupervisionServicer(SupervisionServiceServicer):
+    """Answers from the read models; `Watch` answers with bytes that were encoded once."""
+
+    def __init__(self, store: Store, hub: Hub, clock: Clock) -> None:
+        self._store = store
+        self._hub = hub
+        self._clock = clock
+
+    async def Watch(self, request: pb.WatchRequest, _context: Any) -> AsyncIterator[bytes]:  # type: ignore[override]  # serialised WatchResponses, see serving.py
+        """Stream feed items after the cursor, stored ones first, then live."""
+        wanted = narrowed(
+            current().caller,
+            region=request.region,
+            agency_id=request.agency_id,
+            kinds=frozenset(request.kinds),
+            least_severity=request.least_severity,
+            case_id=request.case_id,
+        )
+        async for message in self._hub.watch(wanted, request.after_cursor):
+            yield message
+
+    async def ListAlerts(self, request: pb.ListAlertsRequest, _context: Any) -> pb.ListAlertsResponse:
+        """Read alerts, most severe and oldest first."""
+        wanted = narrowed(
+            current().caller, region=request.region, agency_id=request.agency_id, kinds=frozenset(request.kinds)
+        )
+        size = min(request.page_size, 200) if request.page_size > 0 else 50
+        after = _alert_place(request.page_token)
+        rows, total = await self._store.read(
+            lambda c: queries.alert_page(c, wanted, include_closed=request.include_closed, after=after, limit=size + 1)
+        )
+        last = rows[size - 1] if len(rows) > size else None
+        return pb.ListAlertsResponse(
+            alerts=[self._alert(row) for row in rows[:size]],
+            next_page_token=queries.to_token(last.severity, last.raised_at, last.id) if last else "",
+            total=total,
+        )
+
+    def _alert(self, row: Any) -> pb.Alert:
+        raised = from_micros(row.raised_at)
+        alert = pb.Alert(
+            id=row.id,
+            kind=row.kind,
+            severity=row.severity,
+            open_days=(beijing_date(self._clock.now()) - beijing_date(raised)).days,
+            case_id=row.case_id,
+            title=row.title,
+            region=row.region,
+            agency_id=row.agency_id,
+            agency_name=row.agency_name,
+            text_zh=row.text_zh,
+            text_en=row.text_en,
+            offence_id=row.offence_id,
+            offence_name_zh=row.offence_name_zh,
+            closed=row.is_closed,
+        )
+        alert.raised_at.FromDatetime(raised)
+        return alert
+
+    async def GetAlertCounts(self, request: pb.GetAlertCountsRequest, _context: Any) -> pb.GetAlertCountsResponse:
+        """Count open alerts by kind and severity."""
+        wanted = narrowed(current().caller, region=request.region, agency_id=request.agency_id)
+        rows = await self._store.read(lambda c: queries.alert_counts(c, wanted))
+        counts = [pb.AlertCount(kind=row.kind, severity=row.severity, open=row.open) for row in rows]
+        for count, row in zip(counts, rows, strict=True):
+            count.oldest_raised_at.FromDatetime(from_micros(row.oldest))
+        return pb.GetAlertCountsResponse(counts=counts)
+
+    async def GetStatistics(self, request: pb.GetStatisticsRequest, _context: Any) -> pb.GetStatisticsResponse:
+        """Count cases by a dimension."""
+        wanted = narrowed(current().caller, region=request.region)
+        dimension = _DIMENSIONS.get(request.dimension, "total")
+        months = (request.month_from, request.month_to)
+        rows = await self._store.read(lambda c: queries.statistics(c, wanted, dimension, months))
+        return pb.GetStatisticsResponse(lines=[_statistics_line(row) for row in rows])
+
+    async def GetCaseFeed(self, request: pb.GetCaseFeedRequest, _context: Any) -> pb.GetCaseFeedResponse:
+        """Read the feed items of one case, oldest first."""
+        wanted = narrowed(current().caller, case_id=request.case_id)
+        size = min(request.page_size, 500) if request.page_size > 0 else 100
+        after = int(queries.from_token(request.page_token, 1)[0]) if request.page_token else 0
+        rows = await self._store.read(lambda c: queries.feed_page(c, wanted, after, size + 1))
+        return pb.GetCaseFeedResponse(
+            items=[pb.FeedItem.FromString(row.item) for row in rows[:size]],
+            next_page_token=queries.to_token(rows[size - 1].cursor) if len(rows) > size else "",
+        )
+
+
+def _alert_place(token: str) -> tuple[int, int, str] | None:
+    if not token:
+        return None
+    severity, raised_at, key = queries.from_token(token, 3)
+    return int(severity), int(raised_at), key
+
+
+def _statistics_line(row: Any) -> pb.StatisticsLine:
+    whole, rest = divmod(int(row.fine_hao), 10_000)
+    return pb.StatisticsLine(
+        key=row.key,
+        name=row.name or row.key,
+        cases=row.cases,
+        decisions=row.decisions,
+        suspected=row.suspected,
+        near_misses=row.near_misses,
+        late_entries=row.late_entries,
+        fines_yuan=f"{whole}.{rest:04d}".rstrip("0").rstrip("."),
+    )
