@@ -1,0 +1,182 @@
+"""Logs: one JSON object a line; one canonical line for every call served and every message consumed.
+
+Personal identifiers in texts are masked before they are written. `configure` is called once, by the composition root.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+
+from liangfa_kit.clock import Clock
+
+if TYPE_CHECKING:
+    from liangfa_kit.context import CallContext
+    from liangfa_kit.settings import Logging
+
+Write = Callable[[bytes], object]
+"""Takes one line with its line feed. A line is written whole or not at all."""
+
+_NUMBER = re.compile(
+    r"(?<![0-9A-Za-z])(?:"
+    r"(?P<id>\d{17}[\dXx]|\d{15,19})"  # identity numbers of 18 and 15 characters, and bank cards
+    r"|(?P<phone>(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4})"
+    r")(?![0-9A-Za-z])"
+)
+_JSON = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def masked(text: str) -> str:
+    """Return `text` with identity, bank-card and mobile numbers reduced to their first four and last two characters."""
+    return _NUMBER.sub(_stars, text)
+
+
+def _stars(match: re.Match[str]) -> str:
+    number = match[0]
+    return f"{number[:4]}{'*' * (len(number) - 6)}{number[-2:]}"
+
+
+class CanonicalLog:
+    """Writes the canonical lines. It bypasses structlog: this is the hot path, and a line costs 3 µs instead of 14."""
+
+    def __init__(
+        self, write: Write, clock: Clock, *, enabled: bool = True, close: Callable[[], None] = lambda: None
+    ) -> None:
+        self._write = write
+        self._clock = clock
+        self._enabled = enabled
+        self.close = close
+
+    def served(self, call: CallContext, outcome: str, reason: str, seconds: float) -> None:
+        """Tell that a call has ended: `outcome` is OK, CANCELLED or the error's kind."""
+        if self._enabled:
+            actor = call.actor
+            self._line(
+                {
+                    "at": self._clock.now(),
+                    "level": "error" if outcome == "INTERNAL" else "info",
+                    "event": "rpc",
+                    "method": call.method,
+                    "agency": actor.agency_id if actor else "",
+                    "person": masked(actor.person_id) if actor else "",
+                    "entity": masked(call.entity),
+                    "outcome": outcome,
+                    "reason": reason,
+                    "duration_ms": round(seconds * 1e3, 3),
+                    "trace_id": call.trace_id,
+                }
+            )
+
+    def consumed(
+        self, consumer: str, event_type: str, entity: str, outcome: str, reason: str, seconds: float, trace_id: str
+    ) -> None:
+        """Tell that a consumer is done with a message: `outcome` is OK or SET_ASIDE."""
+        if self._enabled:
+            self._line(
+                {
+                    "at": self._clock.now(),
+                    "level": "info" if outcome == "OK" else "error",
+                    "event": "consumed",
+                    "consumer": consumer,
+                    "type": event_type,
+                    "entity": masked(entity),
+                    "outcome": outcome,
+                    "reason": reason,
+                    "duration_ms": round(seconds * 1e3, 3),
+                    "trace_id": trace_id,
+                }
+            )
+
+    def _line(self, values: Mapping[str, object]) -> None:
+        self._write(orjson.dumps(values, option=_JSON))
+
+
+def no_log(clock: Clock) -> CanonicalLog:
+    """Return a log that writes nothing (benchmarks, tests)."""
+    return CanonicalLog(lambda _line: None, clock, enabled=False)
+
+
+def configure(settings: Logging, clock: Clock) -> CanonicalLog:
+    """Send structlog's and the standard library's logs to one place, and return the canonical log that goes there too.
+
+    The place is the settings' file, appended to, or standard error.
+    """
+    if settings.file is None:
+        write: Write = _to_standard_error
+        close: Callable[[], None] = _nothing
+    else:
+        settings.file.parent.mkdir(parents=True, exist_ok=True)
+        file = settings.file.open("ab", buffering=0)
+        write, close = file.write, file.close
+    level = _LEVELS[settings.level]
+    structlog.configure(
+        processors=processors(clock),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _LineLogger(write),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[_Bridge()], force=True)
+    return CanonicalLog(write, clock, enabled=level <= logging.INFO, close=close)
+
+
+def processors(clock: Clock) -> list[structlog.types.Processor]:
+    """Return what happens to an event on its way to a line."""
+
+    def stamp(_logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {"at": clock.now(), "level": method, **event}
+
+    return [stamp, structlog.processors.format_exc_info, mask_identifiers, _render]
+
+
+def mask_identifiers(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask personal identifiers in every text of an event, however deep."""
+    return {key: _masked_value(value) for key, value in event.items()}
+
+
+def _masked_value(value: object) -> object:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {masked(str(key)): _masked_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked_value(item) for item in value]
+    return value
+
+
+def _render(_logger: object, _method: str, event: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(event, default=lambda value: masked(str(value)), option=_JSON | orjson.OPT_NON_STR_KEYS)
+
+
+class _LineLogger:
+    """What structlog writes through: every level is the same write."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    def msg(self, line: bytes) -> None:
+        self._write(line)
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _Bridge(logging.Handler):
+    """Takes the standard library's logs (gRPC, asyncio, drivers) over."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger(record.name)
+        logger.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+def _to_standard_error(line: bytes) -> object:
+    return sys.stderr.write(line.decode())
+
+
+def _nothing() -> None:
+    return
