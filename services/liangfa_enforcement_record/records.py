@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from liangfa_enforcement_record.screening import Screened
@@ -10,6 +11,9 @@ from liangfa_kit.clock import beijing_date, from_micros
 from liangfa_kit.ids import search_rowid
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import events_pb2
+from liangfa_protos.standards.v1 import values_pb2
+from liangfa_standards.document_numbers import read_document_number
+from liangfa_standards.texts import name_key
 
 
 def case_stream(case_id: str) -> str:
@@ -17,22 +21,39 @@ def case_stream(case_id: str) -> str:
     return f"case/{case_id}"
 
 
-def identity_key(party: pb.Party, region: str) -> str:
-    """Return what makes two parties the same: a code where there is one, else the name within the city.
+_SHORTEST_NAME = 5
+"""Names of persons have up to four characters and are shared by thousands; a name alone identifies longer ones only."""
 
-    A masked name (某) identifies nobody, so such parties are never the same: the key is empty.
+
+def identity_key(party: pb.Party, region: str) -> str:
+    """Return what makes two parties the same: a code where there is one, else the name of a body within the city.
+
+    A masked name (某), a person's name and the word 个体工商户 identify nobody: the key is empty.
     """
     if party.uscc:
         return f"uscc:{party.uscc}"
     if party.id_document_number and "*" not in party.id_document_number:
         return f"id:{party.id_document_number}"
-    return "" if "某" in party.name or "×" in party.name else f"name:{region[:4]}:{party.name}"
+    name = party.name
+    if len(name) < _SHORTEST_NAME or party.kind == values_pb2.PARTY_KIND_PERSON or name == "个体工商户":
+        return ""
+    return "" if "某" in name or "×" in name or "*" in name else f"name:{region[:4]}:{name}"
 
 
-def identity_keys(case: pb.Case) -> tuple[str, ...]:
-    """Return the identity keys of the case's parties."""
-    keys = (identity_key(party, case.region) for party in case.parties)
-    return tuple(key for key in keys if key)
+def natural_key(agency_id: str, document_number: str, parties: Iterable[pb.Party]) -> str | None:
+    """Return what makes two records of an agency the same case: document number and parties; None without a number.
+
+    One number may serve several parties with a row each, and two agencies may use the same number.
+    """
+    number = read_document_number(document_number).key
+    names = "|".join(sorted(name_key(party.name) for party in parties))
+    return f"{agency_id}|{number}|{names}" if number else None
+
+
+def identity_keys(case: pb.Case, region: str) -> tuple[str, ...]:
+    """Return the identity keys of the parties of a case in `region`."""
+    keys = (identity_key(party, region) for party in case.parties)
+    return tuple(dict.fromkeys(key for key in keys if key))
 
 
 def search_text(case: pb.Case) -> str:
@@ -58,6 +79,8 @@ def case_row(case: pb.Case, *, registered_at: int, natural_key: str | None, row_
         "stage": case.stage,
         "decided_on": decision.decided_on,
         "fine_hao": to_hao(decision.fine_yuan),
+        "amount_hao": to_hao(case.amount_yuan),
+        "case_number": case.case_number,
         "screening_outcome": case.screening_outcome,
         "registered_at": registered_at,
         "search_id": search_rowid(case.id),
@@ -121,4 +144,7 @@ def summary(case: pb.Case) -> events_pb2.CaseSummary:
         document_number=case.decision.document_number,
         decided_on=case.decision.decided_on,
         stage=case.stage,
+        fine_yuan=case.decision.fine_yuan,
+        amount_yuan=case.amount_yuan,
+        screening_outcome=case.screening_outcome,
     )

@@ -27,6 +27,8 @@ cases = sa.Table(
     sa.Column("stage", sa.Integer, nullable=False),
     sa.Column("decided_on", sa.Text, nullable=False),
     sa.Column("fine_hao", sa.BigInteger, nullable=False),
+    sa.Column("amount_hao", sa.BigInteger, nullable=False, comment="amount involved"),
+    sa.Column("case_number", sa.Text, nullable=False),
     sa.Column("screening_outcome", sa.Integer, nullable=False),
     sa.Column("registered_at", sa.BigInteger, nullable=False),
     sa.Column("search_id", sa.BigInteger, nullable=False, comment="row of the full-text index"),
@@ -39,6 +41,7 @@ cases = sa.Table(
     sa.Index("cases_region", "region", "registered_at"),
     sa.Index("cases_decided", "decided_on"),
     sa.Index("cases_document", "document_number"),
+    sa.Index("cases_number", "case_number"),
 )
 
 party_records = sa.Table(

@@ -8,14 +8,16 @@ from typing import Any
 
 from liangfa_enforcement_record import errors
 from liangfa_enforcement_record.authority import require_own, require_visible
-from liangfa_enforcement_record.commands.entering import change_case, enter_case, keep_result, party_needs
-from liangfa_enforcement_record.records import case_stream, summary
+from liangfa_enforcement_record.commands.entering import change_case, enter_case, keep_result, party_needs, screen_again
+from liangfa_enforcement_record.masking import unmasked
+from liangfa_enforcement_record.records import case_stream, natural_key, summary
 from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_enforcement_record.stages import BY_STAGES, DECIDED, ENDED, FIRST, possible_moves
 from liangfa_enforcement_record.tables import cases, screenings, steps
 from liangfa_enforcement_record.validation import check_case, check_decision, check_step
 from liangfa_kit.clock import to_micros
 from liangfa_kit.errors import FieldViolation, Stale
+from liangfa_kit.identity import Actor
 from liangfa_kit.store.port import Row
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
@@ -32,22 +34,22 @@ AMENDABLE = (
 
 @dataclass(frozen=True, slots=True)
 class RegisterCase:
-    """Enter `case` for the actor's agency (kept in `agency_name`, `agency_type`)."""
+    """Enter `case` for the agency of the actor, in `region`, the actor's."""
 
     case: pb.Case
-    agency_name: str
-    agency_type: str
+    region: str
 
 
 @dataclass(frozen=True, slots=True)
 class AmendCase:
-    """Change `fields` of a case to the values in `case`; `case_row` was read at `expected_version`."""
+    """Change `fields` of a case to the values in `case`. `stored` is the case as the servicer read it."""
 
     case_id: str
     expected_version: int
     case: pb.Case
     fields: Sequence[str]
     reason: str
+    stored: pb.Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +72,30 @@ class RecordStep:
 
 @dataclass(frozen=True, slots=True)
 class RecordDecision:
-    """Record the penalty decision."""
+    """Record the penalty decision. `stored` is the case as the servicer read it."""
 
     case_id: str
     expected_version: int
     decision: pb.Decision
+    stored: pb.Case
 
 
 @dataclass(frozen=True, slots=True)
 class ViewCase:
-    """Note that the actor read a case, and why."""
+    """Note that the actor read a case or a part of it, and why."""
 
     case_id: str
     purpose: str
-    revealed: bool
+    revealed: bool = False
+    part: str = "case"
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenCase:
-    """Screen a case again under the present rules. `parties` are those of the case as read, for their records."""
+    """Screen a case again under the present rules. `stored` is the case as the servicer read it."""
 
     case_id: str
-    parties: pb.Case
+    stored: pb.Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +116,15 @@ class CaseCommands:
         self._screening = screening
         case_need: Callable[[Any], Sequence[Need]] = lambda c: _case_needs(c.case_id)  # noqa: E731 - used by six handlers
         stream: Callable[[Any], Sequence[str]] = lambda c: (case_stream(c.case_id),)  # noqa: E731 - likewise
-        self.register = Handler("RegisterCase", self._register, rpc.RegisterCaseResponse, lambda c: party_needs(c.case))
-        self.amend = Handler(
-            "AmendCase", self._amend, rpc.AmendCaseResponse,
-            lambda c: (*_case_needs(c.case_id), *party_needs(c.case)), stream,
-        )  # fmt: skip
+        self.register = Handler("RegisterCase", self._register, rpc.RegisterCaseResponse, _register_needs)
+        self.amend = Handler("AmendCase", self._amend, rpc.AmendCaseResponse, _amend_needs, stream)
         self.advance = Handler("AdvanceStage", _advance, rpc.AdvanceStageResponse, case_need, stream)
         self.step = Handler("RecordStep", _record_step, rpc.RecordStepResponse, case_need, stream)
-        self.decide = Handler("RecordDecision", self._decide, rpc.RecordDecisionResponse, case_need, stream)
+        self.decide = Handler("RecordDecision", self._decide, rpc.RecordDecisionResponse, _decide_needs, stream)
         self.view = Handler("ViewCase", _view, rpc.GetCaseResponse, case_need, lambda c: (f"view/{c.case_id}",))
         self.screen = Handler(
             "ScreenCase", self._screen, screening_rpc.ScreenCaseResponse,
-            lambda c: (*_case_needs(c.case_id), *party_needs(c.parties)), stream,
+            lambda c: (*_case_needs(c.case_id), *party_needs(c.stored, c.stored.region)), stream,
         )  # fmt: skip
         self.review = Handler(
             "ReviewHit", _review, screening_rpc.ReviewHitResponse,
@@ -134,11 +135,10 @@ class CaseCommands:
         case = pb.Case()
         case.CopyFrom(command.case)
         check_case(case)
-        case.agency_id, case.agency_name = work.actor.agency_id, command.agency_name
-        case.agency_type, case.region = command.agency_type, work.actor.region
-        case.stage = _first_stage(case)
-        case.title = case.title or f"{case.parties[0].name}{case.cause}案"
-        result = enter_case(case, work, self._screening)
+        _set_by_server(case, work.actor)
+        _refuse_taken_number(case, work)
+        key = natural_key(case.agency_id, case.decision.document_number, case.parties)
+        result = enter_case(case, work, self._screening, natural_key=key)
         return rpc.RegisterCaseResponse(case=case, screening=result)
 
     def _amend(self, command: AmendCase, work: Work) -> rpc.AmendCaseResponse:
@@ -147,10 +147,12 @@ class CaseCommands:
             raise errors.ReasonRequired("An amendment")
         after = pb.Case()
         after.CopyFrom(before)
-        changes = [change for name in command.fields if (change := _take(name, command.case, after))]
+        new = unmasked(command.case, before)
+        changes = [change for name in dict.fromkeys(command.fields) if (change := _take(name, new, after))]
         if not changes:
             raise errors.NothingChanged
         check_case(after)
+        _refuse_taken_number(after, work)
         result = change_case(after, before, row, work, self._screening)
         event = events_pb2.CaseAmended(
             case=summary(after), changes=changes, reason=command.reason, after_decision=before.stage in DECIDED
@@ -169,23 +171,52 @@ class CaseCommands:
         after.CopyFrom(before)
         after.decision.CopyFrom(command.decision)
         after.stage = pb.STAGE_DECIDED
+        _refuse_taken_number(after, work)
+        if row["natural_key"] is None:
+            key = natural_key(after.agency_id, after.decision.document_number, after.parties)
+            row = {**row, "natural_key": key}
         result = change_case(after, before, row, work, self._screening)
         work.record(case_stream(after.id), events_pb2.DecisionRecorded(case=summary(after), decision=after.decision))
         keep_result(after, result, work, work.rows(screenings, "case_id", after.id))
         return rpc.RecordDecisionResponse(case=after, screening=result)
 
     def _screen(self, command: ScreenCase, work: Work) -> screening_rpc.ScreenCaseResponse:
+        """Screen again. The officer's content does not change, so its version stays; the same result leaves no trace."""
         row = _case_row(command.case_id, work)
-        before = pb.Case.FromString(row["body"])
-        after = pb.Case()
-        after.CopyFrom(before)
-        result = change_case(after, before, row, work, self._screening)
-        keep_result(after, result, work, work.rows(screenings, "case_id", after.id))
+        case = pb.Case.FromString(row["body"])
+        require_version(case, command.stored.version)
+        result = screen_again(case, row, work, self._screening)
+        keep_result(case, result, work, work.rows(screenings, "case_id", case.id))
         return screening_rpc.ScreenCaseResponse(screening=result)
 
 
 def _case_needs(case_id: str) -> tuple[Need, ...]:
     return (Need(cases, "id", (case_id,)), Need(screenings, "case_id", (case_id,)))
+
+
+def _number_needs(*decisions: pb.Decision) -> tuple[Need, ...]:
+    """Return the cases that bear the same document numbers."""
+    numbers = tuple({decision.document_number for decision in decisions if decision.document_number})
+    return (Need(cases, "document_number", numbers),) if numbers else ()
+
+
+def _register_needs(command: RegisterCase) -> tuple[Need, ...]:
+    return (*party_needs(command.case, command.region), *_number_needs(command.case.decision))
+
+
+def _amend_needs(command: AmendCase) -> tuple[Need, ...]:
+    numbers = _number_needs(command.case.decision, command.stored.decision)
+    stored = command.stored
+    parties = (*party_needs(stored, stored.region), *party_needs(unmasked(command.case, stored), stored.region))
+    return (*_case_needs(command.case_id), *parties, *numbers)
+
+
+def _decide_needs(command: RecordDecision) -> tuple[Need, ...]:
+    return (
+        *_case_needs(command.case_id),
+        *party_needs(command.stored, command.stored.region),
+        *_number_needs(command.decision),
+    )
 
 
 def _seen_row(case_id: str, work: Work) -> Row:
@@ -210,17 +241,44 @@ def _open_case(case_id: str, work: Work, expected_version: int) -> tuple[Row, pb
     """Return a case that takes changes, at the version that the caller read."""
     row = _case_row(case_id, work)
     case = pb.Case.FromString(row["body"])
-    if case.version != expected_version:
-        raise Stale(
-            f"Case {case_id} is at version {case.version}, not {expected_version}: somebody changed it.",
-            message_zh=f"案件已被他人修改（当前版本 {case.version}，您读取的是 {expected_version}）。",
-            remedy="Read the case again, check the change, and send your command with the new version.",
-            found=case.version,
-            expected=expected_version,
-        )
+    require_version(case, expected_version)
     if case.stage in ENDED:
         raise errors.CaseEnded(case_id, pb.Stage.Name(case.stage))
     return row, case
+
+
+def require_version(case: pb.Case, expected: int) -> None:
+    """Raise `Stale` unless the case is at the version that the caller read."""
+    if case.version != expected:
+        raise Stale(
+            f"Case {case.id} is at version {case.version}, not {expected}: somebody changed it.",
+            message_zh=f"案件已被他人修改（当前版本 {case.version}，您读取的是 {expected}）。",
+            remedy="Read the case again, check the change, and send your command with the new version.",
+            case_id=case.id,
+            found=case.version,
+            expected=expected,
+        )
+
+
+def _refuse_taken_number(case: pb.Case, work: Work) -> None:
+    """Raise `DocumentNumberTaken` when another case of the agency has this document number and these parties."""
+    number = case.decision.document_number
+    if not number:
+        return
+    names = "、".join(party.name for party in case.parties)
+    for row in work.rows(cases, "document_number", number):
+        if row["id"] != case.id and row["agency_id"] == case.agency_id and row["party_names"] == names:
+            raise errors.DocumentNumberTaken(number, row["id"])
+
+
+def _set_by_server(case: pb.Case, actor: Actor) -> None:
+    """Overwrite what a client may not say of a new case."""
+    for name in ("evidence", "import_id", "screening_outcome", "library_version"):
+        case.ClearField(name)
+    case.agency_id, case.agency_name = actor.agency_id, actor.agency_name
+    case.agency_type, case.region = actor.agency_type, actor.region
+    case.stage = _first_stage(case)
+    case.title = case.title or f"{case.parties[0].name}{case.cause}案"
 
 
 def _first_stage(case: pb.Case) -> pb.Stage.ValueType:
@@ -306,7 +364,9 @@ def _record_step(command: RecordStep, work: Work) -> rpc.RecordStepResponse:
 
 def _view(command: ViewCase, work: Work) -> rpc.GetCaseResponse:
     case = pb.Case.FromString(_seen_row(command.case_id, work)["body"])
-    event = events_pb2.CaseViewed(case=summary(case), purpose=command.purpose, revealed=command.revealed)
+    event = events_pb2.CaseViewed(
+        case=summary(case), purpose=command.purpose, revealed=command.revealed, part=command.part
+    )
     work.record(f"view/{case.id}", event)
     return rpc.GetCaseResponse(case=case, possible_stages=possible_moves(case.stage, work.actor.roles))
 

@@ -25,15 +25,16 @@ REPORTED = frozenset({pb.SCREENING_OUTCOME_SUSPECTED, pb.SCREENING_OUTCOME_NEAR_
 """Outcomes that are told as events; a result that only lacks facts is stored and shown to the officer."""
 
 
-def party_needs(case: pb.Case) -> tuple[Need, ...]:
-    """Return the earlier records of the case's parties, for cumulative amounts and repeat offenders."""
-    keys = identity_keys(case)
+def party_needs(case: pb.Case, region: str) -> tuple[Need, ...]:
+    """Return the earlier records of the parties of a case in `region`, for cumulative amounts and repeat offenders."""
+    keys = identity_keys(case, region)
     return (Need(party_records, "identity_key", keys),) if keys else ()
 
 
 def earlier_records(case: pb.Case, work: Work) -> list[Row]:
     """Return the parties' records in other cases, oldest first."""
-    rows = [row for key in identity_keys(case) for row in work.rows(party_records, "identity_key", key)]
+    keys = identity_keys(case, case.region)
+    rows = [row for key in keys for row in work.rows(party_records, "identity_key", key)]
     others = {row["id"]: row for row in rows if row["case_id"] != case.id}
     return sorted(others.values(), key=lambda row: (row["dated_on"], row["id"]))
 
@@ -73,22 +74,29 @@ def screen_now(case: pb.Case, work: Work, screening: CaseScreening, at_micros: i
 
 def change_case(case: pb.Case, before: pb.Case, row: Row, work: Work, screening: CaseScreening) -> pb.Screening:
     """Store a changed case and screen it anew; its version grows by one. The caller records why."""
-    at_micros = to_micros(work.now)
     case.version = before.version + 1
-    screened = screen_now(case, work, screening, at_micros)
-    registered_at = row["registered_at"]
-    work.save(
-        cases,
-        case_row(case, registered_at=registered_at, natural_key=row["natural_key"], row_hash=row["row_hash"]),
-    )
+    screened = screen_now(case, work, screening, to_micros(work.now))
+    _save(case, row, screened, work)
     if search_text(case) != search_text(before):
         work.index(CASE_TEXT, case.id, search_text(case), previous=search_text(before))
-    fresh = party_rows(case, screened, registered_at)
-    for number in range(len(fresh), len(before.parties)):
+    for number in range(len(case.parties), len(before.parties)):
         work.remove(party_records, f"{case.id}/{number}")
-    for party_row in fresh:
-        work.save(party_records, party_row)
     return screened.screening
+
+
+def screen_again(case: pb.Case, row: Row, work: Work, screening: CaseScreening) -> pb.Screening:
+    """Screen a stored case under the present rules. Its content and so its version stay as they are."""
+    screened = screen_now(case, work, screening, to_micros(work.now))
+    _save(case, row, screened, work)
+    return screened.screening
+
+
+def _save(case: pb.Case, row: Row, screened: Screened, work: Work) -> None:
+    registered_at = row["registered_at"]
+    kept = {"natural_key": row["natural_key"], "row_hash": row["row_hash"]}
+    work.save(cases, case_row(case, registered_at=registered_at, **kept))
+    for party_row in party_rows(case, screened, registered_at):
+        work.save(party_records, party_row)
 
 
 def keep_result(case: pb.Case, result: pb.Screening, work: Work, before: Sequence[Row] | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from liangfa_enforcement_record import errors
 from liangfa_enforcement_record.commands.case_commands import AMENDABLE, field_text
 from liangfa_enforcement_record.commands.entering import change_case, enter_case, keep_result, party_needs
+from liangfa_enforcement_record.importing.rows import Prepared
 from liangfa_enforcement_record.records import case_stream, summary
 from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_enforcement_record.stages import DECIDED
@@ -24,16 +25,6 @@ from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import events_pb2
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as rpc
 from liangfa_protos.standards.v1 import values_pb2
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A row that is a case: complete but for what the record itself adds. `row` counts as a spreadsheet does."""
-
-    row: int
-    case: pb.Case
-    natural_key: str
-    row_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +198,12 @@ def _import_need(import_id: str) -> tuple[Need, ...]:
 def _chunk_needs(command: EnterChunk) -> list[Need]:
     keys = tuple(prepared.natural_key for prepared in command.prepared)
     needs = [*_import_need(command.import_id), Need(cases, "natural_key", keys)]
-    return needs + [need for prepared in command.prepared for need in party_needs(prepared.case)]
+    return needs + [need for prepared in command.prepared for need in party_needs(prepared.case, prepared.case.region)]
 
 
 def _revision_needs(command: ReviseCase) -> list[Need]:
     case = (Need(cases, "id", (command.case_id,)), Need(screenings, "case_id", (command.case_id,)))
-    return [*case, *_import_need(command.import_id), *party_needs(command.prepared.case)]
+    return [*case, *_import_need(command.import_id), *party_needs(command.prepared.case, command.prepared.case.region)]
 
 
 def _revision_streams(command: ReviseCase) -> tuple[str, ...]:
@@ -222,7 +213,7 @@ def _revision_streams(command: ReviseCase) -> tuple[str, ...]:
 def _correction_needs(command: CorrectRow) -> list[Need]:
     key = f"{command.import_id}/{command.prepared.row}"
     kept = (Need(import_rows, "id", (key,)), Need(cases, "natural_key", (command.prepared.natural_key,)))
-    return [*kept, *_import_need(command.import_id), *party_needs(command.prepared.case)]
+    return [*kept, *_import_need(command.import_id), *party_needs(command.prepared.case, command.prepared.case.region)]
 
 
 def _import_row(import_id: str, work: Work) -> Row:

@@ -11,7 +11,7 @@ from liangfa_enforcement_record.authority import require_visible, scope_of
 from liangfa_enforcement_record.commands import case_commands as commands
 from liangfa_enforcement_record.commands.case_commands import CaseCommands
 from liangfa_enforcement_record.errors import CaseNotFound
-from liangfa_enforcement_record.rpc.masking import mask_case
+from liangfa_enforcement_record.masking import mask_case
 from liangfa_enforcement_record.rpc.summaries import summary_of
 from liangfa_kit.clock import from_micros
 from liangfa_kit.context import current
@@ -37,6 +37,15 @@ def call_of(request_id: str) -> Call:
     return current().command(request_id)
 
 
+async def stored_case(store: Store, case_id: str) -> pb.Case:
+    """Return a case that the caller may see, without journalling: for commands, which need its parties' records."""
+    case = await store.read(lambda connection: queries.case_body(connection, case_id))
+    if case is None:
+        raise CaseNotFound(case_id)
+    require_visible(current().caller, case_id, case.agency_id, case.region)
+    return case
+
+
 class CaseServicer(CaseServiceServicer):
     """Translates between protos and commands."""
 
@@ -48,7 +57,7 @@ class CaseServicer(CaseServiceServicer):
     async def RegisterCase(self, request: rpc.RegisterCaseRequest, _context: Any) -> rpc.RegisterCaseResponse:
         """Enter a case of the caller's agency."""
         call = call_of(request.request_id)
-        command = commands.RegisterCase(request.case, call.actor.agency_name, call.actor.agency_type)
+        command = commands.RegisterCase(request.case, call.actor.region)
         reply = await self._train.execute(self._do.register, command, call)
         mask_case(reply.case)
         return reply
@@ -68,15 +77,16 @@ class CaseServicer(CaseServiceServicer):
             source=pb.SOURCE_OWN_DISCOVERY,
             legal_basis=request.decision.legal_basis,
         )
-        command = commands.RegisterCase(case, call.actor.agency_name, call.actor.agency_type)
+        command = commands.RegisterCase(case, call.actor.region)
         reply = await self._train.execute(self._do.register, command, call)
         return rpc.RegisterSimpleCaseResponse(case=mask_case(reply.case), screening=reply.screening)
 
     async def AmendCase(self, request: rpc.AmendCaseRequest, _context: Any) -> rpc.AmendCaseResponse:
         """Change values of a case."""
         call = call_of(request.request_id)
+        stored = await stored_case(self._store, request.case_id)
         command = commands.AmendCase(
-            request.case_id, request.expected_version, request.case, tuple(request.fields), request.reason
+            request.case_id, request.expected_version, request.case, tuple(request.fields), request.reason, stored
         )
         reply = await self._train.execute(self._do.amend, command, call)
         mask_case(reply.case)
@@ -98,7 +108,8 @@ class CaseServicer(CaseServiceServicer):
     async def RecordDecision(self, request: rpc.RecordDecisionRequest, _context: Any) -> rpc.RecordDecisionResponse:
         """Record the penalty decision."""
         call = call_of(request.request_id)
-        command = commands.RecordDecision(request.case_id, request.expected_version, request.decision)
+        stored = await stored_case(self._store, request.case_id)
+        command = commands.RecordDecision(request.case_id, request.expected_version, request.decision, stored)
         reply = await self._train.execute(self._do.decide, command, call)
         mask_case(reply.case)
         return reply

@@ -9,7 +9,7 @@ from liangfa_enforcement_record.authority import require_visible, scope_of
 from liangfa_enforcement_record.commands import case_commands as commands
 from liangfa_enforcement_record.commands.case_commands import CaseCommands
 from liangfa_enforcement_record.errors import CaseNotFound, ScreeningNotFound
-from liangfa_enforcement_record.rpc.case_servicer import call_of
+from liangfa_enforcement_record.rpc.case_servicer import call_of, stored_case
 from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_kit.context import current
 from liangfa_kit.store.port import Store
@@ -31,9 +31,7 @@ class ScreeningServicer(ScreeningServiceServicer):
     async def ScreenCase(self, request: rpc.ScreenCaseRequest, _context: Any) -> rpc.ScreenCaseResponse:
         """Screen a case again under the present rules."""
         call = call_of(request.request_id)
-        case = await self._store.read(lambda c: queries.case_body(c, request.case_id))
-        if case is None:
-            raise CaseNotFound(request.case_id)
+        case = await stored_case(self._store, request.case_id)
         return await self._train.execute(self._do.screen, commands.ScreenCase(request.case_id, case), call)
 
     async def ListScreenings(self, request: rpc.ListScreeningsRequest, _context: Any) -> rpc.ListScreeningsResponse:

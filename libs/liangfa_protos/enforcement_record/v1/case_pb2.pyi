@@ -270,6 +270,7 @@ class Decision(_message.Message):
     LEGAL_BASIS_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
     PUBLISHED_UNTIL_FIELD_NUMBER: _builtins.int
+    DECIDED_BY_FIELD_NUMBER: _builtins.int
     DECIDED_COLLECTIVELY_FIELD_NUMBER: _builtins.int
     document_number: _builtins.str
     """行政处罚决定书文号; may be empty in the simple procedure."""
@@ -289,6 +290,8 @@ class Decision(_message.Message):
     """Date until which the penalty is in force; empty means no end."""
     published_until: _builtins.str
     """Date until which it is published."""
+    decided_by: _builtins.str
+    """处罚机关 as the decision or the imported row states it; may be an older name of the agency or another body."""
     decided_collectively: _builtins.bool
     """Whether it was decided by the responsible persons collectively (集体讨论)."""
     @_builtins.property
@@ -308,11 +311,12 @@ class Decision(_message.Message):
         legal_basis: _builtins.str = ...,
         valid_until: _builtins.str = ...,
         published_until: _builtins.str = ...,
+        decided_by: _builtins.str = ...,
         decided_collectively: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "confiscated_yuan", b"confiscated_yuan", "content", b"content", "decided_collectively", b"decided_collectively", "decided_on", b"decided_on", "document_number", b"document_number", "fine_yuan", b"fine_yuan", "legal_basis", b"legal_basis", "licence", b"licence", "published_until", b"published_until", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "confiscated_yuan", b"confiscated_yuan", "content", b"content", "decided_by", b"decided_by", "decided_collectively", b"decided_collectively", "decided_on", b"decided_on", "document_number", b"document_number", "fine_yuan", b"fine_yuan", "legal_basis", b"legal_basis", "licence", b"licence", "published_until", b"published_until", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -479,6 +483,7 @@ class Case(_message.Message):
     LIBRARY_VERSION_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     IMPORT_ID_FIELD_NUMBER: _builtins.int
+    REMARKS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the case."""
     version: _builtins.int
@@ -517,6 +522,8 @@ class Case(_message.Message):
     """Rule library that gave the outcome."""
     import_id: _builtins.str
     """Import that brought it, when one did."""
+    remarks: _builtins.str
+    """备注. At most 5,000 characters."""
     @_builtins.property
     def handlers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Officers in charge."""
@@ -569,10 +576,11 @@ class Case(_message.Message):
         library_version: _builtins.str = ...,
         evidence: _abc.Iterable[Global___Evidence] | None = ...,
         import_id: _builtins.str = ...,
+        remarks: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "agency_type", b"agency_type", "amount_yuan", b"amount_yuan", "case_number", b"case_number", "cause", b"cause", "decision", b"decision", "evidence", b"evidence", "facts", b"facts", "handlers", b"handlers", "id", b"id", "import_id", b"import_id", "legal_basis", b"legal_basis", "library_version", b"library_version", "narrative", b"narrative", "occurred_on", b"occurred_on", "parties", b"parties", "procedure", b"procedure", "region", b"region", "registered_at", b"registered_at", "screening_outcome", b"screening_outcome", "source", b"source", "stage", b"stage", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "agency_type", b"agency_type", "amount_yuan", b"amount_yuan", "case_number", b"case_number", "cause", b"cause", "decision", b"decision", "evidence", b"evidence", "facts", b"facts", "handlers", b"handlers", "id", b"id", "import_id", b"import_id", "legal_basis", b"legal_basis", "library_version", b"library_version", "narrative", b"narrative", "occurred_on", b"occurred_on", "parties", b"parties", "procedure", b"procedure", "region", b"region", "registered_at", b"registered_at", "remarks", b"remarks", "screening_outcome", b"screening_outcome", "source", b"source", "stage", b"stage", "title", b"title", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
