@@ -49,6 +49,8 @@ RULES: dict[str, frozenset[str]] = {
     f"{_IMPORTS}SuggestMapping": ENTERING,
     f"{_IMPORTS}ImportTable": ENTERING,
     f"{_IMPORTS}GetImport": AGENCY,
+    f"{_IMPORTS}ListImports": AGENCY,
+    f"{_IMPORTS}WatchImport": AGENCY,
     f"{_IMPORTS}ResumeImport": ENTERING,
     f"{_IMPORTS}ListRejectedRows": AGENCY,
     f"{_IMPORTS}CorrectRow": ENTERING,

@@ -1,0 +1,86 @@
+"""CSV and its relatives: separators , ; tab ， |, quoted cells, read as a stream."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from liangfa_enforcement_record.importing.encodings import Encoding
+from liangfa_enforcement_record.importing.limits import MAX_CELL_CHARACTERS, Limits
+from liangfa_enforcement_record.importing.refusals import TableRefused
+
+DELIMITERS = (",", "\t", ";", "，", "|", "；")
+_HEAD_CHARACTERS = 131_072
+_HEAD_RECORDS = 40
+_LONGEST_LINE = 4 * MAX_CELL_CHARACTERS
+
+
+def text_of(file: BinaryIO, encoding: Encoding) -> io.TextIOWrapper:
+    """Return the decoded file from behind its BOM; bytes that do not fit become U+FFFD. Line ends stay as they are."""
+    file.seek(encoding.bom_bytes)
+    return io.TextIOWrapper(_Unclosed(file), encoding.name, "replace", newline="")
+
+
+class _Unclosed(io.RawIOBase, BinaryIO):  # type: ignore[misc]  # the stub's two bases disagree on names we do not use
+    """Lends a file to a wrapper that would otherwise close it when it is collected."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._file.read(-1 if size is None else size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._file.read(size)
+
+
+def detect_delimiter(text: io.TextIOWrapper) -> str:
+    """Return the separator under which the head of the file looks most like a table; a comma when nothing does."""
+    head = text.read(_HEAD_CHARACTERS)
+    if head[:4].lower() == "sep=" and head[5:6] in {"\r", "\n"}:
+        return head[4]
+    return max(DELIMITERS, key=lambda delimiter: _likeness(head, delimiter))
+
+
+def _likeness(head: str, delimiter: str) -> float:
+    """Return how many cells the rows of the commonest width hold, weighed by how common that width is."""
+    widths: Counter[int] = Counter()
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+    try:
+        for row, _ in zip(reader, range(_HEAD_RECORDS), strict=False):
+            if any(row):
+                widths[len(row)] += 1
+    except csv.Error:
+        pass
+    scores = [count * width / sum(widths.values()) for width, count in widths.items() if width > 1]
+    return max(scores, default=0.0)
+
+
+def delimited_rows(
+    file: BinaryIO, encoding: Encoding, delimiter: str, limits: Limits
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield record number (from 1, as a spreadsheet counts them) and cells of every record that has content."""
+    text = text_of(file, encoding)
+    reader = csv.reader(_lines(text), delimiter=delimiter)
+    number = 0
+    try:
+        for number, cells in enumerate(reader, start=1):
+            if len(cells) > limits.columns:
+                raise TableRefused("TABLE_TOO_WIDE", row=number, columns=len(cells), limit=limits.columns)
+            if any(cells) and not (number == 1 and len(cells) <= 2 and cells[0][:4].lower() == "sep="):
+                yield number, cells
+    except csv.Error as error:
+        raise TableRefused("CELL_TOO_LARGE", row=number + 1, limit=MAX_CELL_CHARACTERS) from error
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    for number, line in enumerate(iter(lambda: text.readline(_LONGEST_LINE), ""), start=1):
+        if len(line) >= _LONGEST_LINE:
+            raise TableRefused("CELL_TOO_LARGE", row=number, limit=MAX_CELL_CHARACTERS)
+        yield line

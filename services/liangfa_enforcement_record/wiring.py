@@ -1,0 +1,103 @@
+"""The composition root of enforcement_record: everything it is made of, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from liangfa_enforcement_record.authority import authorise
+from liangfa_enforcement_record.commands.case_commands import CaseCommands
+from liangfa_enforcement_record.commands.import_commands import ImportCommands
+from liangfa_enforcement_record.importer import Importer
+from liangfa_enforcement_record.rpc.case_servicer import CaseServicer
+from liangfa_enforcement_record.rpc.import_servicer import ImportServicer
+from liangfa_enforcement_record.rpc.screening_servicer import ScreeningServicer
+from liangfa_enforcement_record.screening import CaseScreening
+from liangfa_enforcement_record.tables import KIT
+from liangfa_kit.boarding import Board
+from liangfa_kit.clock import Clock
+from liangfa_kit.ids import UuidSequence
+from liangfa_kit.messaging.broker import Broker
+from liangfa_kit.messaging.relay import Relay
+from liangfa_kit.rpc.served import Deadline, Served, served
+from liangfa_kit.store.migrate import migrate, sqlite_url
+from liangfa_kit.store.sqlite import SqliteStore
+from liangfa_kit.train import Train
+from liangfa_protos.enforcement_record.v1 import (
+    case_service_pb2_grpc,
+    import_service_pb2_grpc,
+    screening_service_pb2_grpc,
+)
+
+NAME = "enforcement_record"
+TOPIC = "liangfa.enforcement_record.v1"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_IMPORT_DEADLINE = Deadline(default_seconds=3_600.0, max_seconds=86_400.0)
+_IMPORTS = "/liangfa_protos.enforcement_record.v1.ImportService/"
+
+
+@dataclass
+class EnforcementRecord:
+    """The service, running once `start` was called. `background` are the tasks that must run beside it."""
+
+    store: SqliteStore
+    train: Train
+    relay: Relay
+    importer: Importer
+    services: Sequence[Served]
+
+    @property
+    def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """Coroutine functions to run until shutdown."""
+        return (self.relay.run,)
+
+    def start(self) -> None:
+        """Start the writer."""
+        self.train.start()
+
+    async def stop(self) -> None:
+        """Stop imports (they go on when resumed), finish what is accepted, close the database."""
+        await self.importer.stop()
+        self.train.stop()
+        self.store.close()
+
+
+def database_path(folder: Path) -> Path:
+    """Return the service's database file within the platform's folder."""
+    return folder / NAME / "records.sqlite3"
+
+
+def build(folder: Path, broker: Broker, clock: Clock, screening: CaseScreening | None = None) -> EnforcementRecord:
+    """Build the service on SQLite under `folder`, migrated to this release."""
+    path = database_path(folder)
+    migrate(sqlite_url(path), _MIGRATIONS)
+    store = SqliteStore(path)
+    train = Train(store, Board(KIT, clock, UuidSequence(clock)))
+    rules = screening or CaseScreening()
+    cases, imports = CaseCommands(rules), ImportCommands(rules)
+    importer = Importer(train, store, imports)
+    tables = folder / NAME / "tables"
+    services = (
+        served(
+            case_service_pb2_grpc.add_CaseServiceServicer_to_server,
+            CaseServicer(train, store, cases),
+            authority=authorise,
+        ),
+        served(
+            screening_service_pb2_grpc.add_ScreeningServiceServicer_to_server,
+            ScreeningServicer(train, store, cases, rules),
+            authority=authorise,
+        ),
+        served(
+            import_service_pb2_grpc.add_ImportServiceServicer_to_server,
+            ImportServicer(train, store, imports, importer, tables),
+            authority=authorise,
+            deadlines={
+                f"{_IMPORTS}{name}": _IMPORT_DEADLINE for name in ("ImportTable", "ResumeImport", "WatchImport")
+            },
+        ),
+    )
+    relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC)
+    return EnforcementRecord(store, train, relay, importer, services)

@@ -1,0 +1,87 @@
+"""The composition root of supervision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from liangfa_kit.boarding import Board
+from liangfa_kit.clock import Clock
+from liangfa_kit.ids import UuidSequence
+from liangfa_kit.messaging.broker import Broker
+from liangfa_kit.messaging.consumer import Consumer
+from liangfa_kit.rpc.served import Served, served
+from liangfa_kit.store.migrate import migrate, sqlite_url
+from liangfa_kit.store.sqlite import SqliteStore
+from liangfa_kit.train import Train
+from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import add_SupervisionServiceServicer_to_server
+from liangfa_supervision import queries
+from liangfa_supervision.authority import authorise
+from liangfa_supervision.hub import FeedFilter, FeedRow, Hub
+from liangfa_supervision.reactions import TOPIC, Supervising
+from liangfa_supervision.servicer import SupervisionServicer
+from liangfa_supervision.tables import KIT
+
+NAME = "supervision"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclass
+class Supervision:
+    """The service, running once `start` was called. `background` are the tasks that must run beside it."""
+
+    store: SqliteStore
+    train: Train
+    consumer: Consumer
+    hub: Hub
+    services: Sequence[Served]
+
+    @property
+    def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """Coroutine functions to run until shutdown."""
+        return (self.consumer.run,)
+
+    def start(self) -> None:
+        """Start the writer and place the live feed at its stored end."""
+        self.train.start()
+        with self.store.reading() as connection:
+            self.hub.start(queries.newest_cursor(connection))
+
+    async def stop(self) -> None:
+        """Finish what is accepted, close the database."""
+        self.train.stop()
+        self.store.close()
+
+
+def database_path(folder: Path) -> Path:
+    """Return the service's database file within the platform's folder."""
+    return folder / NAME / "supervision.sqlite3"
+
+
+def build(folder: Path, broker: Broker, clock: Clock, *, heartbeat_seconds: float = 15.0) -> Supervision:
+    """Build the service on SQLite under `folder`, migrated to this release."""
+    path = database_path(folder)
+    migrate(sqlite_url(path), _MIGRATIONS)
+    store = SqliteStore(path)
+    train = Train(store, Board(KIT, clock, UuidSequence(clock)))
+    consumer = Consumer(
+        NAME,
+        store=store,
+        tables=KIT,
+        train=train,
+        broker=broker,
+        clock=clock,
+        topics=(TOPIC,),
+        reactions=Supervising(),
+    )
+
+    async def read_page(wanted: FeedFilter, after: int, limit: int) -> Sequence[FeedRow]:
+        return await store.read(lambda connection: queries.feed_page(connection, wanted, after, limit))
+
+    hub = Hub(read_page, heartbeat_seconds=heartbeat_seconds)
+    consumer.on_applied.append(lambda _events: hub.refresh())
+    servicer = SupervisionServicer(store, hub, clock)
+    services = (served(add_SupervisionServiceServicer_to_server, servicer, authority=authorise),)
+    return Supervision(store, train, consumer, hub, services)
