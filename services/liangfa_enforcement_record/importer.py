@@ -17,11 +17,11 @@ from liangfa_enforcement_record.commands.import_commands import (
     ImportCommands,
     ReviseCase,
 )
-from liangfa_enforcement_record.importing import refusals
-from liangfa_enforcement_record.importing.mapping import Mapping, find_mapping, from_yaml, head_of
-from liangfa_enforcement_record.importing.rows import Outcome, Prepared, read_rows
-from liangfa_enforcement_record.importing.suspicions import Suspicions
-from liangfa_enforcement_record.importing.tables import TableRow, open_table
+from liangfa_enforcement_record.intake import refusals
+from liangfa_enforcement_record.intake.mapping import Mapping, find_mapping, from_yaml, head_of
+from liangfa_enforcement_record.intake.rows import Outcome, Prepared, read_rows
+from liangfa_enforcement_record.intake.suspicions import Suspicions
+from liangfa_enforcement_record.intake.tables import TableRow, open_table
 from liangfa_enforcement_record.queries import import_row
 from liangfa_kit.errors import PlatformError
 from liangfa_kit.store.port import Store

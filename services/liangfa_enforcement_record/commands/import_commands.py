@@ -13,7 +13,7 @@ from typing import Any
 from liangfa_enforcement_record import errors
 from liangfa_enforcement_record.commands.case_commands import AMENDABLE, field_text
 from liangfa_enforcement_record.commands.entering import change_case, enter_case, keep_result, party_needs
-from liangfa_enforcement_record.importing.rows import Prepared
+from liangfa_enforcement_record.intake.rows import Prepared
 from liangfa_enforcement_record.records import case_stream, summary
 from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_enforcement_record.stages import DECIDED

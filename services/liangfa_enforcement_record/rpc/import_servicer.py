@@ -17,10 +17,10 @@ from liangfa_enforcement_record import queries
 from liangfa_enforcement_record.commands.import_commands import BeginImport, CorrectRow, ImportCommands
 from liangfa_enforcement_record.errors import ImportNotFound
 from liangfa_enforcement_record.importer import Importer, Running, open_mapped
-from liangfa_enforcement_record.importing import rejects
-from liangfa_enforcement_record.importing.mapping import head_of, suggest, to_yaml
-from liangfa_enforcement_record.importing.rows import read_row
-from liangfa_enforcement_record.importing.tables import TableRow, open_table
+from liangfa_enforcement_record.intake import rejects
+from liangfa_enforcement_record.intake.mapping import head_of, suggest, to_yaml
+from liangfa_enforcement_record.intake.rows import read_row
+from liangfa_enforcement_record.intake.tables import TableRow, open_table
 from liangfa_enforcement_record.rpc.case_servicer import call_of
 from liangfa_enforcement_record.tables import findings, import_rows, imports
 from liangfa_kit.boarding import actor_text

@@ -8,9 +8,9 @@ from itertools import islice
 
 import yaml
 
-from liangfa_enforcement_record.importing import refusals
-from liangfa_enforcement_record.importing.layouts import FIELDS, WAN, YUAN, Column, column_of, layout_of
-from liangfa_enforcement_record.importing.tables import TableRow
+from liangfa_enforcement_record.intake import refusals
+from liangfa_enforcement_record.intake.layouts import FIELDS, WAN, YUAN, Column, column_of, layout_of
+from liangfa_enforcement_record.intake.tables import TableRow
 from liangfa_kit.errors import Invalid
 from liangfa_standards.dates import read_date
 from liangfa_standards.identifiers import is_valid_uscc

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from liangfa_enforcement_record.importing import refusals
+from liangfa_enforcement_record.intake import refusals
 
 MAX_COLUMNS = 500
 MAX_CELL_CHARACTERS = 2_000_000

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from liangfa_enforcement_record.importing.layouts import WAN, YUAN
-from liangfa_enforcement_record.importing.mapping import Mapping
-from liangfa_enforcement_record.importing.parties import party_of
-from liangfa_enforcement_record.importing.problems import Problem, problem
-from liangfa_enforcement_record.importing.tables import TableRow
+from liangfa_enforcement_record.intake.layouts import WAN, YUAN
+from liangfa_enforcement_record.intake.mapping import Mapping
+from liangfa_enforcement_record.intake.parties import party_of
+from liangfa_enforcement_record.intake.problems import Problem, problem
+from liangfa_enforcement_record.intake.tables import TableRow
 from liangfa_enforcement_record.validation import MAX_NARRATIVE, MAX_TEXT
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_standards.blanks import is_blank

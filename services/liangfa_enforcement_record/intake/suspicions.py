@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from liangfa_enforcement_record.importing.rows import Prepared
+from liangfa_enforcement_record.intake.rows import Prepared
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as pb
 
 SPLIT_DAYS = 30
