@@ -322,7 +322,12 @@ def _not_allowed(
     before: pb.Stage.ValueType, after: pb.Stage.ValueType, roles: frozenset[str]
 ) -> errors.StageNotAllowed:
     possible = ", ".join(pb.Stage.Name(stage) for stage in possible_moves(before, roles))
-    return errors.StageNotAllowed(pb.Stage.Name(before), pb.Stage.Name(after), possible)
+    return errors.StageNotAllowed(pb.Stage.Name(before), stage_name(after), possible)
+
+
+def stage_name(stage: int) -> str:
+    """Return a stage's name; a number that no stage has as itself."""
+    return pb.Stage.Name(stage) if stage in pb.Stage.values() else str(stage)  # type: ignore[arg-type]  # checked
 
 
 def _advance(command: AdvanceStage, work: Work) -> rpc.AdvanceStageResponse:

@@ -76,6 +76,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A text contains control characters."""
     ERROR_REASON_IMPORT_NOT_RESUMABLE: _ErrorReason.ValueType  # 25
     """The import is running or finished: there is nothing to resume."""
+    ERROR_REASON_TOO_MANY: _ErrorReason.ValueType  # 27
+    """A list has more parts than allowed."""
+    ERROR_REASON_VALUE_UNKNOWN: _ErrorReason.ValueType  # 28
+    """A value is none of those that the field knows."""
+    ERROR_REASON_FILE_TOO_LARGE: _ErrorReason.ValueType  # 29
+    """A file is larger than is taken."""
+    ERROR_REASON_MAPPING_UNUSABLE: _ErrorReason.ValueType  # 30
+    """The mapping of a table cannot be used."""
+    ERROR_REASON_NOT_YOUR_CASE: _ErrorReason.ValueType  # 31
+    """The case is another agency's: it may be read, not changed."""
+    ERROR_REASON_ROLE_NOT_ALLOWED: _ErrorReason.ValueType  # 32
+    """The caller's roles do not allow the method."""
+    ERROR_REASON_UPLOAD_NOT_OPEN: _ErrorReason.ValueType  # 33
+    """The file of evidence is complete already or still incomplete."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -134,4 +148,18 @@ ERROR_REASON_CONTROL_CHARACTERS: ErrorReason.ValueType  # 26
 """A text contains control characters."""
 ERROR_REASON_IMPORT_NOT_RESUMABLE: ErrorReason.ValueType  # 25
 """The import is running or finished: there is nothing to resume."""
+ERROR_REASON_TOO_MANY: ErrorReason.ValueType  # 27
+"""A list has more parts than allowed."""
+ERROR_REASON_VALUE_UNKNOWN: ErrorReason.ValueType  # 28
+"""A value is none of those that the field knows."""
+ERROR_REASON_FILE_TOO_LARGE: ErrorReason.ValueType  # 29
+"""A file is larger than is taken."""
+ERROR_REASON_MAPPING_UNUSABLE: ErrorReason.ValueType  # 30
+"""The mapping of a table cannot be used."""
+ERROR_REASON_NOT_YOUR_CASE: ErrorReason.ValueType  # 31
+"""The case is another agency's: it may be read, not changed."""
+ERROR_REASON_ROLE_NOT_ALLOWED: ErrorReason.ValueType  # 32
+"""The caller's roles do not allow the method."""
+ERROR_REASON_UPLOAD_NOT_OPEN: ErrorReason.ValueType  # 33
+"""The file of evidence is complete already or still incomplete."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
