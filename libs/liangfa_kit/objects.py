@@ -1,0 +1,215 @@
+"""Files that belong to records: arriving in pieces, checked whole, then kept under their SHA-256 and never changed.
+
+A piece is durable before `append` returns, so that an upload which breaks off goes on where it ended. The folder is the
+embedded implementation; another store joins by passing the same conformance suite (tests/conformance).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from liangfa_kit.errors import Exhausted, Invalid, NotFound, Precondition
+
+T = TypeVar("T")
+PIECE_BYTES = 256 * 1024
+"""Size of the pieces in which a file is read back."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_UPLOAD = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+class ContentMismatch(Invalid):
+    """The bytes are not the file that was announced; they are dropped, and the upload starts anew."""
+
+    reason = "CONTENT_MISMATCH"
+
+    def __init__(self, what: str, announced: object, found: object) -> None:
+        super().__init__(
+            f"The {what} of the file is {found}, but {announced} was announced.",
+            message_zh=f"文件校验不一致（{what}：应为 {announced}，实为 {found}）。",
+            remedy="Send the whole file again from offset 0; if it differs again, announce the file as it is now.",
+            what=what,
+            announced=announced,
+            found=found,
+        )
+
+
+class OffsetMismatch(Precondition):
+    """A piece does not start where the last one ended."""
+
+    reason = "OFFSET_MISMATCH"
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(
+            f"The piece starts at {found}; the next one expected starts at {expected}.",
+            message_zh=f"文件片段起点为 {found}，应从 {expected} 继续。",
+            remedy="Ask how much has arrived and go on from there.",
+            expected=expected,
+            found=found,
+        )
+
+
+class ObjectStore(Protocol):
+    """Where files are kept. Every method may raise `Exhausted` (DISK_FULL)."""
+
+    async def received(self, upload_id: str) -> int:
+        """Return how many bytes of an upload have arrived; 0 for one that has not begun."""
+        ...
+
+    async def append(self, upload_id: str, offset: int, content: bytes) -> int:
+        """Store the piece at `offset`, durably, and return how many bytes there are now. Raises `OffsetMismatch`."""
+        ...
+
+    async def finish(self, upload_id: str, size_bytes: int, sha256: str) -> None:
+        """Keep the upload under its hash. Raises `ContentMismatch`, and drops the bytes. Repeating is harmless."""
+        ...
+
+    async def discard(self, upload_id: str) -> None:
+        """Drop an upload that will not be finished."""
+        ...
+
+    def read(self, sha256: str, offset: int = 0) -> AsyncIterator[bytes]:
+        """Yield a kept file from `offset` on. Raises `NotFound`."""
+        ...
+
+    async def local_path(self, sha256: str) -> Path:
+        """Return a kept file as a file of this machine, for readers that need one. Raises `NotFound`."""
+        ...
+
+
+class FolderStore:
+    """Files in a folder: `arriving/<upload>` while they come, `kept/<ab>/<sha256>` once they are whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._arriving = folder / "arriving"
+        self._kept = folder / "kept"
+        for path in (self._arriving, self._kept):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    async def received(self, upload_id: str) -> int:
+        """Return how many bytes have arrived."""
+        return await _in_thread(lambda: _size(self._upload(upload_id)))
+
+    async def append(self, upload_id: str, offset: int, content: bytes) -> int:
+        """Append a piece and flush it to the disk."""
+        return await _in_thread(lambda: _append(self._upload(upload_id), offset, content))
+
+    async def finish(self, upload_id: str, size_bytes: int, sha256: str) -> None:
+        """Check size and hash by reading the whole file back, then move it to its place."""
+        await _in_thread(lambda: self._finish(self._upload(upload_id), size_bytes, sha256))
+
+    async def discard(self, upload_id: str) -> None:
+        """Drop what has arrived."""
+        await _in_thread(lambda: self._upload(upload_id).unlink(missing_ok=True))
+
+    async def read(self, sha256: str, offset: int = 0) -> AsyncIterator[bytes]:
+        """Yield the file in pieces of 256 KiB."""
+        path = await self.local_path(sha256)
+        with await _in_thread(lambda: path.open("rb")) as file:
+            await _in_thread(lambda: file.seek(offset))
+            while piece := await _in_thread(lambda: file.read(PIECE_BYTES)):
+                yield piece
+
+    async def local_path(self, sha256: str) -> Path:
+        """Return the path of a kept file."""
+        path = self._place(sha256)
+        if not await _in_thread(path.is_file):
+            raise NotFound(
+                f"The file {sha256[:16]}… is not in the store.",
+                message_zh="文件内容不在存储中。",
+                remedy="Report it to the operator: the file store and the database do not agree.",
+                reason="FILE_MISSING",
+                sha256=sha256,
+            )
+        return path
+
+    def _finish(self, upload: Path, size_bytes: int, sha256: str) -> None:
+        place = self._place(sha256)
+        if place.is_file() and not upload.exists():
+            return  # finished before: the answer was lost, not the file
+        found = _size(upload)
+        if found != size_bytes:
+            upload.unlink(missing_ok=True)
+            raise ContentMismatch("size", size_bytes, found)
+        digest = _digest(upload)
+        if digest != sha256:
+            upload.unlink(missing_ok=True)
+            raise ContentMismatch("SHA-256", sha256, digest)
+        place.parent.mkdir(exist_ok=True, mode=0o700)
+        upload.replace(place)
+        _sync_folder(place.parent)
+
+    def _upload(self, upload_id: str) -> Path:
+        if not _UPLOAD.fullmatch(upload_id):
+            raise ValueError(f"{upload_id!r} is no upload id")
+        return self._arriving / upload_id
+
+    def _place(self, sha256: str) -> Path:
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError(f"{sha256!r} is no SHA-256")
+        return self._kept / sha256[:2] / sha256
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    def guarded() -> T:
+        with _disk_full_told():
+            return work()
+
+    return await asyncio.to_thread(guarded)
+
+
+@contextmanager
+def _disk_full_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise
+        raise Exhausted(
+            "The disk is full: the file was not stored.",
+            message_zh="磁盘已满：文件未能保存。",
+            remedy="Free space on the data volume, then go on with the upload.",
+            reason="DISK_FULL",
+        ) from error
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _append(path: Path, offset: int, content: bytes) -> int:
+    size = _size(path)
+    if offset != size:
+        raise OffsetMismatch(size, offset)
+    with path.open("ab") as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)  # half a piece is none: the sender repeats it whole
+            raise
+    return size + len(content)
+
+
+def _digest(path: Path) -> str:
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            hasher.update(piece)
+    return hasher.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,97 @@
+"""What every object store promises: pieces in order, whole files under their hash, nothing half kept."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from liangfa_kit.errors import NotFound
+from liangfa_kit.objects import PIECE_BYTES, ContentMismatch, FolderStore, ObjectStore, OffsetMismatch
+
+pytestmark = pytest.mark.asyncio
+CONTENT = bytes(range(256)) * 4096
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(params=["folder"])
+def objects(tmp_path: Path) -> ObjectStore:
+    return FolderStore(tmp_path / "objects")
+
+
+async def kept(objects: ObjectStore, offset: int = 0) -> bytes:
+    return b"".join([piece async for piece in objects.read(SHA256, offset)])
+
+
+async def test_a_file_comes_back_as_it_was_sent(objects: ObjectStore) -> None:
+    """Sent in pieces, kept under its hash, read from any offset."""
+    half = len(CONTENT) // 2
+    assert await objects.append("u1", 0, CONTENT[:half]) == half
+    assert await objects.append("u1", half, CONTENT[half:]) == len(CONTENT)
+    await objects.finish("u1", len(CONTENT), SHA256)
+    assert await kept(objects) == CONTENT
+    assert await kept(objects, PIECE_BYTES + 7) == CONTENT[PIECE_BYTES + 7 :]
+    assert (await objects.local_path(SHA256)).read_bytes() == CONTENT
+
+
+async def test_a_broken_upload_goes_on_where_it_ended(objects: ObjectStore) -> None:
+    """A piece that leaves a gap or repeats what is there is refused and changes nothing."""
+    await objects.append("u1", 0, CONTENT[:1000])
+    assert await objects.received("u1") == 1000
+    for offset in (0, 999, 1001):
+        with pytest.raises(OffsetMismatch) as refusal:
+            await objects.append("u1", offset, CONTENT[offset : offset + 10])
+        assert refusal.value.metadata["expected"] == "1000"
+    await objects.append("u1", 1000, CONTENT[1000:])
+    await objects.finish("u1", len(CONTENT), SHA256)
+    assert await kept(objects) == CONTENT
+
+
+@pytest.mark.parametrize(("size", "sha256"), [(len(CONTENT) + 1, SHA256), (len(CONTENT), "0" * 64)])
+async def test_a_file_that_is_not_what_was_announced_is_dropped(objects: ObjectStore, size: int, sha256: str) -> None:
+    """Size and hash are both checked against the bytes on the disk."""
+    await objects.append("u1", 0, CONTENT)
+    with pytest.raises(ContentMismatch):
+        await objects.finish("u1", size, sha256)
+    assert await objects.received("u1") == 0
+    with pytest.raises(NotFound):
+        await kept(objects)
+
+
+async def test_finishing_again_and_keeping_the_same_content_twice_is_harmless(objects: ObjectStore) -> None:
+    """The answer may be lost on its way, and two cases may share a file."""
+    for upload in ("u1", "u2"):
+        await objects.append(upload, 0, CONTENT)
+        await objects.finish(upload, len(CONTENT), SHA256)
+        await objects.finish(upload, len(CONTENT), SHA256)
+    assert await kept(objects) == CONTENT
+
+
+async def test_a_discarded_upload_leaves_nothing(objects: ObjectStore) -> None:
+    """And discarding what is not there is no error."""
+    await objects.append("u1", 0, b"x")
+    await objects.discard("u1")
+    await objects.discard("u1")
+    assert await objects.received("u1") == 0
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", "x" * 65])
+async def test_a_name_that_is_none_never_reaches_the_disk(objects: ObjectStore, name: str) -> None:
+    """Names come from ids and hashes only."""
+    with pytest.raises(ValueError, match="is no"):
+        await objects.append(name, 0, b"x")
+    with pytest.raises(ValueError, match="is no"):
+        await objects.local_path(name)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+async def test_a_full_disk_is_told_and_the_piece_can_be_repeated(tmp_path: Path) -> None:
+    """No room: the refusal has its reason, and half a piece is none."""
+    from liangfa_kit.errors import Exhausted
+
+    objects = FolderStore(tmp_path)
+    (tmp_path / "arriving" / "u1").symlink_to("/dev/full")
+    with pytest.raises(Exhausted) as refusal:
+        await objects.append("u1", 0, b"x" * 10)
+    assert refusal.value.reason == "DISK_FULL"
