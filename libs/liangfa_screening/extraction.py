@@ -35,7 +35,12 @@ class FactFound:
         """Return the value as people write it."""
         if isinstance(self.value, bool):
             return "true" if self.value else "false"
-        return f"{self.value:g}" if isinstance(self.value, float) and abs(self.value) < 1e6 else f"{self.value}"
+        return number_text(self.value) if isinstance(self.value, (int, float)) else str(self.value)
+
+
+def number_text(value: float) -> str:
+    """Return a number as people write it: no exponent, no useless zeros, at most four decimals."""
+    return f"{value:,.4f}".rstrip("0").rstrip(".")
 
 
 class Text:

@@ -12,7 +12,7 @@ from typing import Any
 from liangfa_screening.cumulation import prior_penalties, summed
 from liangfa_screening.derived import derive
 from liangfa_screening.expressions import compiled, undecided
-from liangfa_screening.extraction import FactFound, Text, extract
+from liangfa_screening.extraction import FactFound, Text, extract, number_text
 from liangfa_screening.library import Library, Offence, Standard
 from liangfa_screening.quantities import normalised
 from liangfa_screening.recognition import Candidate, Recogniser
@@ -143,7 +143,9 @@ class Screener:
             ratio = left / right if right else 1.0
             name = bound.parts[0].value if bound.parts[0].kind == "name" else ""
             label = self._labels.get(name or "", "合计")
-            parts.append((ratio, f"{label} {left:g} / 标准 {right:g}（{ratio:.0%}）"))
+            if left:
+                share = f"{ratio:.0%}" if ratio < 2 else f"{ratio:,.1f} 倍"
+                parts.append((ratio, f"{label} {number_text(left)}，标准 {number_text(right)}（{share}）"))
         parts.sort(key=lambda part: -part[0])
         return "；".join(text for _, text in parts[:3]), parts[0][0] if parts else 0.0
 

@@ -24,6 +24,7 @@ from liangfa_enforcement_record.intake.suspicions import Suspicions
 from liangfa_enforcement_record.intake.tables import TableRow, open_table
 from liangfa_enforcement_record.queries import import_row
 from liangfa_kit.errors import PlatformError
+from liangfa_kit.identity import Actor
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call
@@ -117,6 +118,13 @@ def _rejected(outcome: Outcome) -> pb.RejectedRow:
     return row
 
 
+def belong(prepared: Prepared, actor: Actor) -> None:
+    """Make a row's case the importing agency's, before it travels: its party's identity depends on the region."""
+    case = prepared.case
+    case.agency_id, case.agency_name, case.agency_type = actor.agency_id, actor.agency_name, actor.agency_type
+    case.region = actor.region
+
+
 class Importer:
     """Runs imports as background tasks, one task an import, and remembers those under way."""
 
@@ -194,6 +202,8 @@ class Importer:
             following = asyncio.ensure_future(
                 asyncio.to_thread(next, source, None)
             )  # read ahead while this one commits
+            for prepared in chunk.prepared:
+                belong(prepared, call.actor)
             by_row = {prepared.row: prepared for prepared in chunk.prepared}
             command = EnterChunk(import_id, chunk.first, chunk.prepared, chunk.rejected, chunk.skipped, chunk.found)
             reply = await self._train.execute(self._do.enter, command, call)

@@ -131,9 +131,7 @@ class ImportCommands:
             else:
                 revised.append(rpc.Finding(kind="revised", case_ids=[known[0]["id"]], row=prepared.row))
             return
-        case = pb.Case()
-        case.CopyFrom(prepared.case)
-        case.import_id = row["id"]
+        case = _of_import(prepared.case, row["id"])
         result = enter_case(
             case, work, self._screening,
             natural_key=prepared.natural_key, row_hash=prepared.row_hash, import_row=prepared.row,
@@ -176,15 +174,21 @@ class ImportCommands:
         known = work.rows(cases, "natural_key", command.prepared.natural_key)
         if known:
             return rpc.CorrectRowResponse(case_id=known[0]["id"])
-        case = pb.Case()
-        case.CopyFrom(command.prepared.case)
-        case.import_id = row["id"]
+        case = _of_import(command.prepared.case, row["id"])
         enter_case(
             case, work, self._screening, natural_key=command.prepared.natural_key,
             row_hash=command.prepared.row_hash, import_row=command.prepared.row,
         )  # fmt: skip
         _count(command.import_id, work, "cases_registered")
         return rpc.CorrectRowResponse(case_id=case.id)
+
+
+def _of_import(prepared: pb.Case, import_id: str) -> pb.Case:
+    """Return a copy of a prepared case as the import's."""
+    case = pb.Case()
+    case.CopyFrom(prepared)
+    case.import_id = import_id
+    return case
 
 
 def _stream(import_id: str) -> str:

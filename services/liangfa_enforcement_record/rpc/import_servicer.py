@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from liangfa_enforcement_record import queries
 from liangfa_enforcement_record.commands.import_commands import BeginImport, CorrectRow, ImportCommands
 from liangfa_enforcement_record.errors import ImportNotFound
-from liangfa_enforcement_record.importer import Importer, Running, open_mapped
+from liangfa_enforcement_record.importer import Importer, Running, belong, open_mapped
 from liangfa_enforcement_record.intake import rejects
 from liangfa_enforcement_record.intake.mapping import head_of, suggest, to_yaml
 from liangfa_enforcement_record.intake.rows import read_row
@@ -169,6 +169,7 @@ class ImportServicer(ImportServiceServicer):
                 reason="ROW_STILL_WRONG",
                 row=request.row,
             )
+        belong(outcome.prepared, call.actor)
         return await self._train.execute(self._do.correct, CorrectRow(request.import_id, outcome.prepared), call)
 
     async def ExportRejectedRows(

@@ -1,0 +1,69 @@
+"""Reaching the services' databases without running the services: verification and the operator's repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import liangfa_enforcement_record.wiring as record_wiring
+import liangfa_supervision.wiring as supervision_wiring
+from liangfa_enforcement_record.tables import KIT as RECORD_KIT
+from liangfa_kit.clock import SystemClock, from_micros
+from liangfa_kit.errors import Invalid, NotFound
+from liangfa_kit.messaging.local import LocalBroker
+from liangfa_kit.store.port import Row
+from liangfa_kit.store.sqlite import SqliteStore
+from liangfa_kit.store.tables import KitTables
+from liangfa_supervision.tables import KIT as SUPERVISION_KIT
+
+
+def journals(folder: Path) -> Iterator[tuple[str, SqliteStore, KitTables]]:
+    """Yield name, store and tables of every journal under `folder`. The caller closes the stores."""
+    known = (
+        (record_wiring.NAME, record_wiring.database_path(folder), RECORD_KIT),
+        (supervision_wiring.NAME, supervision_wiring.database_path(folder), SUPERVISION_KIT),
+    )
+    present = [(name, path, tables) for name, path, tables in known if path.exists()]
+    if not present:
+        raise NotFound(
+            f"There is no platform data in {folder}.",
+            message_zh=f"目录 {folder} 中没有平台数据。",
+            remedy="Name the data folder with --folder (the demo's is var/demo).",
+            reason="NO_DATA",
+        )
+    for name, path, tables in present:
+        yield name, SqliteStore(path), tables
+
+
+async def tend_consumer(folder: Path, action: str, event_id: str, out: Console) -> None:
+    """List, replay or rebuild, as an operator asks."""
+    broker = LocalBroker(folder / "events" / "events.sqlite3")
+    supervision = supervision_wiring.build(folder, broker, SystemClock())
+    supervision.start()
+    try:
+        if action == "aside":
+            out.print(_aside_table(await supervision.consumer.set_aside()))
+        elif action == "replay":
+            await supervision.consumer.replay(event_id)
+            out.print(f"Event {event_id} and those waiting for it were applied.")
+        elif action == "rebuild":
+            count = await supervision.consumer.rebuild()
+            out.print(f"The read models were rebuilt from {count} events.")
+        else:
+            raise Invalid(
+                f"Unknown action {action!r}.", remedy="Say aside, replay or rebuild.", reason="ACTION_UNKNOWN"
+            )
+    finally:
+        await supervision.stop()
+        await broker.close()
+
+
+def _aside_table(rows: Sequence[Row]) -> Table:
+    table = Table("event", "type", "stream", "since", "cause", title="Events set aside")
+    for row in rows:
+        key, at = row["key"], from_micros(row["at"])
+        table.add_row(key.partition("/")[2], row["type"], row["stream"], at.isoformat(), row["cause"])
+    return table

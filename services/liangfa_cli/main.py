@@ -1,0 +1,257 @@
+"""`liangfa`: for operators, for automation, and for a first look."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from liangfa_kit.errors import PlatformError
+
+app = typer.Typer(
+    no_args_is_help=True, help="两法 Liangfa: enforcement and criminal justice, linked.", add_completion=False
+)
+out = Console()
+err = Console(stderr=True)
+_Folder = Annotated[Path, typer.Option("--folder", help="Where the platform keeps its data.")]
+
+
+def main() -> None:
+    """Run the command line; an expected refusal is one clear line and exit code 1, not a traceback."""
+    try:
+        app()
+    except PlatformError as error:
+        err.print(f"[red]{error.reason}[/] {error.message_zh}\n{error}\n{error.remedy}".strip())
+        sys.exit(1)
+
+
+@app.command()
+def up(
+    folder: _Folder = Path("var"),
+    port: Annotated[int, typer.Option(help="TCP port of the gRPC server.")] = 7420,
+) -> None:
+    """Run the whole platform in one process."""
+    asyncio.run(_serve(folder, port, None))
+
+
+@app.command()
+def serve(
+    name: Annotated[str, typer.Argument(help="enforcement_record or supervision")],
+    folder: _Folder = Path("var"),
+    port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 0,
+) -> None:
+    """Run one service; several processes share the folder and its event log."""
+    asyncio.run(_serve(folder, port, name))
+
+
+async def _serve(folder: Path, port: int, only: str | None) -> None:
+    from liangfa_cli.platform import running
+    from liangfa_kit.settings import Listen, PlatformSettings, Storage, load
+
+    settings = load(PlatformSettings, storage=Storage(folder=folder), listen=Listen(port=port))
+    stopped = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    async with running(settings, only) as platform:
+        err.print(f"两法 Liangfa: {only or 'all services'} on {platform.address}, data in {folder}. Ctrl+C stops it.")
+        await stopped.wait()
+        err.print("Draining …")
+
+
+@app.command()
+def demo(
+    folder: _Folder = Path("var/demo"),
+    ends: Annotated[bool, typer.Option("--exit", help="End by itself with exit code 0.")] = False,
+) -> None:
+    """Show the platform at work in a demo district, on a table of real published penalties."""
+    from liangfa_cli.demo import demo as run_demo
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(run_demo(folder, out, ends=ends))
+
+
+@app.command()
+def screen(
+    source: Annotated[Path, typer.Option("--input", help="JSON lines: id, agency_type, cause, narrative, facts.")],
+    target: Annotated[
+        Path | None, typer.Option("--output", help="Where to write; standard output when left out.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="Division code whose regional figures apply.")] = "",
+    backtest: Annotated[
+        Path | None, typer.Option(help="Folder of another rule library: print what flips and why.")
+    ] = None,
+) -> None:
+    """Screen cases for suspected crimes, offline: no running platform is needed."""
+    from liangfa_screening import Screener, load_library
+    from liangfa_screening.offline import screen_lines
+
+    if not source.is_file():
+        raise typer.BadParameter(f"there is no file {source}", param_hint="--input")
+    screener = Screener(load_library(region or None))
+    if backtest is not None:
+        _print_flips(source, screener, backtest)
+        return
+    with source.open("rb") as lines:
+        if target is None:
+            for line in screen_lines(lines, screener):
+                sys.stdout.buffer.write(line)
+            return
+        with target.open("wb") as results:
+            count = suspected = 0
+            for line in screen_lines(lines, screener):
+                results.write(line)
+                count += 1
+                suspected += b'"suspected":true' in line
+    err.print(f"{count} cases screened, {suspected} suspected; rules {screener.library.version}; written to {target}")
+
+
+def _print_flips(source: Path, screener: object, folder: Path) -> None:
+    from liangfa_screening import Screener, load_library
+    from liangfa_screening.backtest import flips
+
+    assert isinstance(screener, Screener)  # noqa: S101 - narrows the deferred import's type
+    other = Screener(load_library(None, folder))
+    table = Table("case", f"before: {other.library.version}", f"now: {screener.library.version}", "why")
+    with source.open("rb") as lines:
+        for flip in flips(lines, other, screener):
+            table.add_row(flip.case_id, flip.before, flip.after, flip.why)
+    out.print(table)
+
+
+@app.command()
+def verify(folder: _Folder = Path("var")) -> None:
+    """Check every journal against its hash chain; exit code 1 and the entry's name when something was changed."""
+    from liangfa_cli.journals import journals
+    from liangfa_kit.verify import journal_faults, journal_length
+
+    bad = 0
+    for name, store, tables in journals(folder):
+        try:
+            faults = list(journal_faults(store, tables))
+            length = journal_length(store, tables)
+        finally:
+            store.close()
+        bad += len(faults)
+        out.print(
+            f"{name}: {length} entries, " + ("[green]intact[/]" if not faults else f"[red]{len(faults)} faults[/]")
+        )
+        for fault in faults:
+            out.print(
+                f"  [red]{fault.rule}[/] position {fault.position}, {fault.stream} v{fault.version}: {fault.message}"
+            )
+    raise typer.Exit(1 if bad else 0)
+
+
+_Address = Annotated[str, typer.Option(help="host:port of the platform.")]
+_As = Annotated[str, typer.Option("--as", help="Role: procurator, police, justice_supervisor, officer, agency_head.")]
+_Region = Annotated[str, typer.Option(help="Division code of the caller.")]
+_Agency = Annotated[str, typer.Option(help="Agency id of the caller.")]
+
+
+@app.command()
+def token(
+    role: _As = "procurator",
+    region: _Region = "420111",
+    agency: _Agency = "operator-desk",
+    folder: _Folder = Path("var"),
+    minutes: Annotated[int, typer.Option(help="How long it is good for.")] = 15,
+) -> None:
+    """Print a short-lived token; needs the platform's signing key, so it works on its own machine only."""
+    sys.stdout.write(_token(role, region, agency, folder, minutes) + "\n")
+
+
+def _token(role: str, region: str, agency: str, folder: Path, minutes: int = 15) -> str:
+    from liangfa_kit.clock import SystemClock
+    from liangfa_kit.identity import Actor, TokenIssuer
+    from liangfa_kit.keys import signing_key
+
+    actor = Actor(f"cli-{agency}-{role}", "command line", agency, agency, "", region, frozenset({role}))
+    return TokenIssuer(signing_key(folder / "identity"), SystemClock(), timedelta(minutes=minutes)).issue(actor)
+
+
+@app.command()
+def watch(
+    address: _Address = "127.0.0.1:7420",
+    role: _As = "procurator",
+    region: _Region = "420111",
+    agency: _Agency = "operator-desk",
+    folder: _Folder = Path("var"),
+    after: Annotated[int, typer.Option(help="Resume after this cursor; -1 only what is new.")] = -1,
+    least: Annotated[int, typer.Option(help="Least severity: 1 info … 4 critical.")] = 1,
+) -> None:
+    """Show the live feed in the terminal."""
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_watch(address, lambda: _token(role, region, agency, folder), after, least))
+
+
+async def _watch(address: str, issue: Callable[[], str], after: int, least: int) -> None:
+    from liangfa_cli.rendering import feed_line
+    from liangfa_kit.rpc.client import Outgoing, connect
+    from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
+    from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
+
+    cursor = after
+    async with connect(address, Outgoing(token=issue)) as channel:
+        while True:
+            request = pb.WatchRequest(after_cursor=cursor, least_severity=pb.Severity.ValueType(least))
+            try:
+                async for message in SupervisionServiceStub(channel).Watch(request, timeout=3_600):
+                    if message.HasField("item"):
+                        cursor = message.item.cursor
+                        out.print(feed_line(message.item))
+                    elif message.HasField("lagging"):
+                        err.print("[dim]catching up …[/]")
+            except PlatformError as error:
+                if error.reason not in {"SHUTTING_DOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED"}:
+                    raise
+                err.print(f"[dim]{error.reason}: connecting again after cursor {cursor} …[/]")
+                await asyncio.sleep(1.0)
+
+
+@app.command("import")
+def import_table(
+    file: Annotated[Path, typer.Argument(help="CSV, XLSX or XLS.")],
+    agency: _Agency,
+    address: _Address = "127.0.0.1:7420",
+    region: _Region = "420111",
+    folder: _Folder = Path("var"),
+    mapping: Annotated[Path | None, typer.Option(help="Confirmed mapping file (YAML).")] = None,
+    suggest: Annotated[bool, typer.Option(help="Only print a suggested mapping, to be checked by a person.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Check everything, enter nothing.")] = False,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Write the rows kept aside to this file (.csv or .xlsx).")
+    ] = None,
+) -> None:
+    """Import an agency's own table, with progress; the same file twice changes nothing."""
+    from liangfa_cli.importing import ImportWishes, import_file
+
+    wishes = ImportWishes(
+        file=file,
+        mapping_yaml=mapping.read_text(encoding="utf-8") if mapping else "",
+        suggest=suggest,
+        dry_run=dry_run,
+        rejects=rejects,
+    )
+    ok = asyncio.run(import_file(address, lambda: _token("officer", region, agency, folder), wishes, out))
+    raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def events(
+    action: Annotated[str, typer.Argument(help="aside: list what was set aside; replay; rebuild")] = "aside",
+    event_id: Annotated[str, typer.Argument(help="Event to replay.")] = "",
+    folder: _Folder = Path("var"),
+) -> None:
+    """Look after the supervision consumer while the platform is stopped: set-aside events, replay, rebuild."""
+    from liangfa_cli.journals import tend_consumer
+
+    asyncio.run(tend_consumer(folder, action, event_id, out))

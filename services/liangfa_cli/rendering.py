@@ -1,0 +1,77 @@
+"""What the terminal shows: feed lines, hits with their reasons, statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from liangfa_kit.clock import BEIJING
+from liangfa_protos.enforcement_record.v1 import case_pb2
+from liangfa_protos.enforcement_record.v1 import screening_service_pb2 as screening_pb
+from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
+
+_STYLES = {
+    pb.SEVERITY_INFO: "",
+    pb.SEVERITY_NOTICE: "yellow",
+    pb.SEVERITY_WARNING: "bold yellow",
+    pb.SEVERITY_CRITICAL: "bold red",
+}
+_KINDS = {
+    pb.FEED_KIND_CASE_REGISTERED: "录入", pb.FEED_KIND_CASE_AMENDED: "修改", pb.FEED_KIND_STAGE_ADVANCED: "阶段",
+    pb.FEED_KIND_STEP_RECORDED: "过程", pb.FEED_KIND_DECISION_RECORDED: "决定", pb.FEED_KIND_EVIDENCE_ATTACHED: "证据",
+    pb.FEED_KIND_CRIME_SUSPECTED: "疑罪", pb.FEED_KIND_NEAR_MISS: "临界", pb.FEED_KIND_CRIME_CLEARED: "解除",
+    pb.FEED_KIND_HIT_REVIEWED: "复核", pb.FEED_KIND_IMPORT_FINISHED: "导入", pb.FEED_KIND_LATE_ENTRY: "迟录",
+    pb.FEED_KIND_AMENDED_AFTER_DECISION: "决定后改",
+}  # fmt: skip
+
+
+def feed_line(item: pb.FeedItem) -> Text:
+    """Return one line of the live feed."""
+    at = item.at.ToDatetime(tzinfo=BEIJING).astimezone(BEIJING)
+    line = Text(f"{at:%m-%d %H:%M:%S} ", style="dim")
+    line.append(f"{_KINDS.get(item.kind, '?'):　<3}", style=_STYLES.get(item.severity, ""))
+    line.append(f" {item.agency_name}｜" if item.agency_name else " ", style="cyan")
+    line.append(item.text_zh, style=_STYLES.get(item.severity, ""))
+    return line
+
+
+def highlighted(narrative: str, facts: Sequence[case_pb2.ScreenedFact]) -> Text:
+    """Return the narrative with the words that facts came from in colour."""
+    text = Text(narrative)
+    for fact in facts:
+        if fact.text and narrative[fact.start : fact.end] and 0 <= fact.start < fact.end:
+            text.stylize("bold red", fact.start, fact.end)
+    return text
+
+
+def hits_table(hits: Sequence[screening_pb.Hit], narratives: dict[str, str], title: str) -> Table:
+    """Return suspected crimes with what was found and why."""
+    table = Table(title=title, show_lines=True, expand=True)
+    table.add_column("当事人 / 案由", ratio=3)
+    table.add_column("疑似罪名与标准", ratio=4)
+    table.add_column("事实（标红处为依据）", ratio=6)
+    for hit in hits:
+        offence = hit.screening.offences[0]
+        why = Text()
+        why.append(f"{offence.name_zh}\n", style="bold red")
+        why.append(f"刑法{offence.article}｜{offence.legal_source}｜{offence.confidence}\n", style="dim")
+        why.append(offence.distance or "行为即构成，不论数额", style="yellow")
+        told = highlighted(narratives.get(hit.screening.case_id, ""), offence.facts)
+        for fact in offence.facts:
+            if fact.value not in {"false", "0", "0.0"}:
+                told.append(f"\n· {fact.label_zh} = {fact.value}", style="green")
+        table.add_row(f"{'、'.join(hit.party_names)}\n{hit.cause}\n{hit.agency_name}", why, told)
+    return table
+
+
+def statistics_table(lines: Sequence[pb.StatisticsLine], title: str) -> Table:
+    """Return statistics as a table."""
+    table = Table(title=title)
+    for column in ("", "案件", "处罚决定", "疑似犯罪", "临界", "迟录", "罚款合计（元）"):
+        table.add_column(column, justify="left" if not column else "right")
+    for line in lines:
+        counts = (line.cases, line.decisions, line.suspected, line.near_misses, line.late_entries)
+        table.add_row(line.name or line.key or "合计", *map(str, counts), line.fines_yuan)
+    return table
