@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from liangfa_enforcement_record.errors import CaseNotFound
+from liangfa_enforcement_record.errors import CaseNotFound, PurposeRequired, PurposeTooLong
 from liangfa_kit.errors import Forbidden
 from liangfa_kit.identity import Actor
+from liangfa_standards.divisions import NATION
 
 OFFICER = "officer"
 HEAD = "agency_head"
@@ -26,6 +27,7 @@ SUPERVISORS = frozenset({PROCURATOR, POLICE, JUSTICE})
 READERS = AGENCY | SUPERVISORS
 EVERYBODY = READERS | {OPERATOR}
 
+MAX_PURPOSE = 500
 _CASES = "/liangfa_protos.enforcement_record.v1.CaseService/"
 _EVIDENCE = "/liangfa_protos.enforcement_record.v1.EvidenceService/"
 _IMPORTS = "/liangfa_protos.enforcement_record.v1.ImportService/"
@@ -79,32 +81,37 @@ def authorise(method: str, actor: Actor, _request: object = None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a caller may see: cases of `agency_id`, or of agencies whose division code begins with `region_prefix`.
+    """What a caller may see: cases of `agency_id`, and cases of agencies whose division lies in `region`.
 
     Empty texts match nothing: a caller with neither sees no case.
     """
 
     agency_id: str = ""
-    region_prefix: str = ""
+    region: str = ""
 
     def covers(self, agency_id: str, region: str) -> bool:
         """Tell whether a case of `agency_id` in `region` is within the scope."""
         if self.agency_id and agency_id == self.agency_id:
             return True
-        return bool(self.region_prefix) and region.startswith(self.region_prefix)
+        return bool(self.region) and region.startswith(region_prefix(self.region))
 
 
 def region_prefix(region: str) -> str:
-    """Return the prefix of the codes that lie in `region`: 420000 -> 42, 420100 -> 4201, 420111 -> 420111."""
+    """Return the prefix of the codes that lie in `region` (GB/T 2260): 420000 -> 42, 420100 -> 4201, 420111 -> 420111.
+
+    The whole country (000000) is the empty prefix.
+    """
+    if region == NATION:
+        return ""
     if region.endswith("0000"):
         return region[:2]
     return region[:4] if region.endswith("00") else region
 
 
 def scope_of(actor: Actor) -> Scope:
-    """Return what `actor` may see: agencies their own cases, supervisors their region's."""
+    """Return what `actor` may see: agencies their own cases, supervisors also those of their region."""
     if actor.roles & SUPERVISORS:
-        return Scope(actor.agency_id, region_prefix(actor.region))
+        return Scope(actor.agency_id, actor.region)
     return Scope(actor.agency_id) if actor.roles & AGENCY else Scope()
 
 
@@ -112,6 +119,17 @@ def require_visible(actor: Actor, case_id: str, agency_id: str, region: str) -> 
     """Raise `CaseNotFound` when the case does not exist for `actor`."""
     if not scope_of(actor).covers(agency_id, region):
         raise CaseNotFound(case_id)
+
+
+def require_purpose(
+    actor: Actor, case_id: str, agency_id: str, region: str, purpose: str, *, reveal: bool = False
+) -> None:
+    """Raise `CaseNotFound` when unseen; `PurposeRequired` when a stranger to the case, or a revealing look, gives none."""
+    require_visible(actor, case_id, agency_id, region)
+    if (reveal or agency_id != actor.agency_id) and not purpose.strip():
+        raise PurposeRequired
+    if len(purpose) > MAX_PURPOSE:
+        raise PurposeTooLong(MAX_PURPOSE)
 
 
 def require_own(actor: Actor, case_id: str, agency_id: str, region: str) -> None:

@@ -148,6 +148,48 @@ class ImportNotFound(NotFound):
         )
 
 
+class PurposeRequired(Invalid):
+    """Reading another agency's case, or numbers in full, needs a purpose."""
+
+    reason = "PURPOSE_REQUIRED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Reading another agency's case, or identity numbers in full, needs a purpose.",
+            message_zh="查看其他机关的案件或完整证件号码须说明目的。",
+            remedy="Say in `purpose` why you read it; the agency can see it.",
+        )
+
+
+class PurposeTooLong(Invalid):
+    """The purpose is longer than is kept."""
+
+    reason = "TEXT_TOO_LONG"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"A purpose has at most {most} characters.",
+            message_zh=f"查看目的最多 {most} 个字符。",
+            remedy="Say it shorter.",
+            most=most,
+        )
+
+
+class FileTooLarge(Invalid):
+    """A piece, or a file, is larger than is taken or than was announced."""
+
+    reason = "FILE_TOO_LARGE"
+
+    def __init__(self, most: int, found: int) -> None:
+        super().__init__(
+            f"{found} bytes were sent where at most {most} are taken.",
+            message_zh=f"发送了 {found} 字节，最多接收 {most} 字节。",
+            remedy="Send pieces of at most 1 MiB, and not more bytes than were announced.",
+            most=most,
+            found=found,
+        )
+
+
 def invalid(violations: list[FieldViolation]) -> Invalid:
     """Return one refusal for all that is wrong with a request; its reason is the first one's."""
     first = violations[0]

@@ -22,7 +22,7 @@ from liangfa_enforcement_record.intake.mapping import Mapping, find_mapping, fro
 from liangfa_enforcement_record.intake.rows import Outcome, Prepared, read_rows
 from liangfa_enforcement_record.intake.suspicions import Suspicions
 from liangfa_enforcement_record.intake.tables import TableRow, open_table
-from liangfa_enforcement_record.queries import import_row
+from liangfa_enforcement_record.queries.imports import import_row
 from liangfa_kit.errors import PlatformError
 from liangfa_kit.identity import Actor
 from liangfa_kit.store.port import Store

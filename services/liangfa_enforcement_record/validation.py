@@ -53,8 +53,8 @@ def check_step(step: pb.Step) -> None:
         found.append(FieldViolation("step.done_at", "DATE_MALFORMED", "时间应在 1949 至 2100 年之间 (1949 to 2100)"))
     if not step.officers:
         found.append(FieldViolation("step.officers", "FIELD_REQUIRED", "须填写执法人员 (say who did it)"))
-    found += _texts([("step.description", step.description, MAX_TEXT)])
-    found += _texts([("step.place", step.place, MAX_NAME), ("step.kind", step.kind, MAX_NAME)])
+    found += text_violations([("step.description", step.description, MAX_TEXT)])
+    found += text_violations([("step.place", step.place, MAX_NAME), ("step.kind", step.kind, MAX_NAME)])
     found += [*_names(step.officers, "step.officers"), *_names(step.recordings, "step.recordings")]
     _refuse_any(found)
 
@@ -71,7 +71,7 @@ def _refuse_any(violations: list[FieldViolation]) -> None:
 
 def _case_violations(case: pb.Case) -> Iterator[FieldViolation]:
     yield from _required(case.cause, "case.cause")
-    yield from _texts(
+    yield from text_violations(
         [
             ("case.cause", case.cause, 500),
             ("case.title", case.title, 500),
@@ -104,12 +104,12 @@ def _fact_violations(case: pb.Case) -> Iterator[FieldViolation]:
     if len(case.facts) > MAX_PARTIES:
         yield _too_many("case.facts", len(case.facts), MAX_PARTIES)
     for name, value in case.facts.items():
-        yield from _texts([("case.facts", name, 100), ("case.facts", value, 500)])
+        yield from text_violations([("case.facts", name, 100), ("case.facts", value, 500)])
 
 
 def _party_violations(party: pb.Party, where: str) -> Iterator[FieldViolation]:
     yield from _required(party.name, f"{where}.name")
-    yield from _texts(
+    yield from text_violations(
         [
             (f"{where}.name", party.name, MAX_NAME),
             (f"{where}.legal_representative", party.legal_representative, MAX_NAME),
@@ -123,7 +123,7 @@ def _party_violations(party: pb.Party, where: str) -> Iterator[FieldViolation]:
     if len(party.other_codes) > MAX_LIST:
         yield _too_many(f"{where}.other_codes", len(party.other_codes), MAX_LIST)
     for name, value in party.other_codes.items():
-        yield from _texts([(f"{where}.other_codes", name, 100), (f"{where}.other_codes", value, MAX_NAME)])
+        yield from text_violations([(f"{where}.other_codes", name, 100), (f"{where}.other_codes", value, MAX_NAME)])
     if party.uscc and not is_valid_uscc(party.uscc):
         message = "统一社会信用代码校验不通过 (not valid under GB 32100-2015)"
         yield FieldViolation(f"{where}.uscc", "CODE_CHECK_FAILED", message)
@@ -140,7 +140,7 @@ def decision_violations(decision: pb.Decision, where: str) -> Iterator[FieldViol
         yield from date_violations(getattr(decision, name), f"{where}.{name}")
     for name in ("fine_yuan", "confiscated_yuan"):
         yield from amount_violations(getattr(decision, name), f"{where}.{name}")
-    yield from _texts(
+    yield from text_violations(
         [
             (f"{where}.content", decision.content, MAX_TEXT),
             (f"{where}.legal_basis", decision.legal_basis, MAX_TEXT),
@@ -191,7 +191,8 @@ def _required(text: str, where: str) -> Iterator[FieldViolation]:
         yield FieldViolation(where, "FIELD_REQUIRED", "必填 (must not be empty)")
 
 
-def _texts(texts: Iterable[tuple[str, str, int]]) -> Iterator[FieldViolation]:
+def text_violations(texts: Iterable[tuple[str, str, int]]) -> Iterator[FieldViolation]:
+    """Yield what is wrong with texts, given as (field, text, most characters)."""
     for where, text, most in texts:
         if len(text) > most:
             message = f"最多 {most} 个字符，现有 {len(text)} 个 (at most {most} characters, {len(text)} sent)"
@@ -205,7 +206,7 @@ def _names(names: Iterable[str], where: str) -> Iterator[FieldViolation]:
     listed = list(names)
     if len(listed) > MAX_LIST:
         yield _too_many(where, len(listed), MAX_LIST)
-    yield from _texts((where, name, MAX_NAME) for name in listed[:MAX_LIST])
+    yield from text_violations((where, name, MAX_NAME) for name in listed[:MAX_LIST])
 
 
 def _too_many(where: str, count: int, most: int) -> FieldViolation:

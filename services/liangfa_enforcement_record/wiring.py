@@ -12,6 +12,7 @@ from liangfa_enforcement_record.commands.case_commands import CaseCommands
 from liangfa_enforcement_record.commands.import_commands import ImportCommands
 from liangfa_enforcement_record.importer import Importer
 from liangfa_enforcement_record.rpc.case_servicer import CaseServicer
+from liangfa_enforcement_record.rpc.evidence_servicer import EvidenceServicer
 from liangfa_enforcement_record.rpc.import_servicer import ImportServicer
 from liangfa_enforcement_record.rpc.screening_servicer import ScreeningServicer
 from liangfa_enforcement_record.screening import CaseScreening
@@ -21,12 +22,14 @@ from liangfa_kit.clock import Clock
 from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.relay import Relay
+from liangfa_kit.objects import FolderStore
 from liangfa_kit.rpc.served import Deadline, Served, served
 from liangfa_kit.store.migrate import migrate, sqlite_url
 from liangfa_kit.store.sqlite import SqliteStore
 from liangfa_kit.train import Train
 from liangfa_protos.enforcement_record.v1 import (
     case_service_pb2_grpc,
+    evidence_service_pb2_grpc,
     import_service_pb2_grpc,
     screening_service_pb2_grpc,
 )
@@ -35,7 +38,6 @@ NAME = "enforcement_record"
 TOPIC = "liangfa.enforcement_record.v1"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _IMPORT_DEADLINE = Deadline(default_seconds=3_600.0, max_seconds=86_400.0)
-_IMPORTS = "/liangfa_protos.enforcement_record.v1.ImportService/"
 
 
 @dataclass
@@ -94,9 +96,12 @@ def build(folder: Path, broker: Broker, clock: Clock, screening: CaseScreening |
             import_service_pb2_grpc.add_ImportServiceServicer_to_server,
             ImportServicer(train, store, imports, importer, tables),
             authority=authorise,
-            deadlines={
-                f"{_IMPORTS}{name}": _IMPORT_DEADLINE for name in ("ImportTable", "ResumeImport", "WatchImport")
-            },
+            deadlines=dict.fromkeys(("ImportTable", "ResumeImport", "WatchImport"), _IMPORT_DEADLINE),
+        ),
+        served(
+            evidence_service_pb2_grpc.add_EvidenceServiceServicer_to_server,
+            EvidenceServicer(train, store, FolderStore(folder / NAME / "files"), cases),
+            authority=authorise,
         ),
     )
     relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC)

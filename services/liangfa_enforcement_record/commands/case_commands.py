@@ -237,6 +237,15 @@ def _case_row(case_id: str, work: Work) -> Row:
     return row
 
 
+def own_open_case(case_id: str, work: Work) -> tuple[Row, pb.Case]:
+    """Return a case of the actor's own agency that takes changes."""
+    row = _case_row(case_id, work)
+    case = pb.Case.FromString(row["body"])
+    if case.stage in ENDED:
+        raise errors.CaseEnded(case_id, pb.Stage.Name(case.stage))
+    return row, case
+
+
 def _open_case(case_id: str, work: Work, expected_version: int) -> tuple[Row, pb.Case]:
     """Return a case that takes changes, at the version that the caller read."""
     row = _case_row(case_id, work)
@@ -353,9 +362,7 @@ def _advance(command: AdvanceStage, work: Work) -> rpc.AdvanceStageResponse:
 
 
 def _record_step(command: RecordStep, work: Work) -> rpc.RecordStepResponse:
-    case = pb.Case.FromString(_case_row(command.case_id, work)["body"])
-    if case.stage in ENDED:
-        raise errors.CaseEnded(case.id, pb.Stage.Name(case.stage))
+    _row, case = own_open_case(command.case_id, work)
     check_step(command.step)
     step = pb.Step()
     step.CopyFrom(command.step)

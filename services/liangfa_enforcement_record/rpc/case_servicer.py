@@ -6,16 +6,17 @@ from typing import Any
 
 import orjson
 
-from liangfa_enforcement_record import queries
-from liangfa_enforcement_record.authority import require_visible, scope_of
+from liangfa_enforcement_record.authority import require_purpose, require_visible, scope_of
 from liangfa_enforcement_record.commands import case_commands as commands
 from liangfa_enforcement_record.commands.case_commands import CaseCommands
 from liangfa_enforcement_record.errors import CaseNotFound
 from liangfa_enforcement_record.masking import mask_case
+from liangfa_enforcement_record.queries import reading
+from liangfa_enforcement_record.queries.searching import search_cases
 from liangfa_enforcement_record.rpc.summaries import summary_of
 from liangfa_kit.clock import from_micros
 from liangfa_kit.context import current
-from liangfa_kit.errors import Forbidden, Invalid
+from liangfa_kit.errors import Invalid
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call
@@ -39,11 +40,26 @@ def call_of(request_id: str) -> Call:
 
 async def stored_case(store: Store, case_id: str) -> pb.Case:
     """Return a case that the caller may see, without journalling: for commands, which need its parties' records."""
-    case = await store.read(lambda connection: queries.case_body(connection, case_id))
+    case = await store.read(lambda connection: reading.case_body(connection, case_id))
     if case is None:
         raise CaseNotFound(case_id)
     require_visible(current().caller, case_id, case.agency_id, case.region)
     return case
+
+
+async def viewed(
+    train: Train, store: Store, handlers: CaseCommands, view: commands.ViewCase, *, is_noted: bool = True
+) -> rpc.GetCaseResponse:
+    """Return the case that the caller wants to read, once its purpose is given and the reading is journalled.
+
+    `is_noted` False checks only (the later pages of what was noted with the first).
+    """
+    call = current().command("")
+    owner = await store.read(lambda connection: reading.case_owner(connection, view.case_id))
+    if owner is None:
+        raise CaseNotFound(view.case_id)
+    require_purpose(call.actor, view.case_id, owner.agency_id, owner.region, view.purpose, reveal=view.revealed)
+    return await train.execute(handlers.view, view, call) if is_noted else rpc.GetCaseResponse()
 
 
 class CaseServicer(CaseServiceServicer):
@@ -115,54 +131,36 @@ class CaseServicer(CaseServiceServicer):
         return reply
 
     async def GetCase(self, request: rpc.GetCaseRequest, _context: Any) -> rpc.GetCaseResponse:
-        """Read one case; the read is journalled before it is answered."""
-        call = current().command("")
-        await self._require_purpose(request, call)
-        command = commands.ViewCase(request.case_id, request.purpose, request.reveal)
-        reply = await self._train.execute(self._do.view, command, call)
-        case = await self._store.read(lambda c: queries.case_body(c, request.case_id))
+        """Read one case; the reading is journalled before it is answered."""
+        view = commands.ViewCase(request.case_id, request.purpose, request.reveal)
+        reply = await viewed(self._train, self._store, self._do, view)
+        case = await self._store.read(lambda connection: reading.case_body(connection, request.case_id))
         reply.case.evidence.extend(case.evidence if case else ())
         if not request.reveal:
             mask_case(reply.case)
         return reply
 
-    async def _require_purpose(self, request: rpc.GetCaseRequest, call: Call) -> None:
-        owner = await self._store.read(lambda c: queries.case_owner(c, request.case_id))
-        if owner is None:
-            raise CaseNotFound(request.case_id)
-        require_visible(call.actor, request.case_id, *owner)
-        is_own = owner[0] == call.actor.agency_id
-        if (request.reveal or not is_own) and not request.purpose.strip():
-            raise Invalid(
-                "Reading another agency's case, or identity numbers in full, needs a purpose.",
-                message_zh="查看其他机关的案件或完整证件号码须说明目的。",
-                remedy="Say in `purpose` why you read it; the agency can see it.",
-                reason="PURPOSE_REQUIRED",
-            )
-        if request.reveal and "operator" in call.actor.roles:
-            raise Forbidden("Operators do not see identity numbers.", reason="ROLE_NOT_ALLOWED")
-
     async def SearchCases(self, request: rpc.SearchCasesRequest, _context: Any) -> rpc.SearchCasesResponse:
         """Find cases that the caller may see."""
         scope = scope_of(current().caller)
-        page = await self._store.read(lambda c: queries.search_cases(c, self._store, scope, request))
+        found = await self._store.read(lambda connection: search_cases(connection, self._store, scope, request))
         return rpc.SearchCasesResponse(
-            cases=[_line(row) for row in page.rows], next_page_token=page.next_token, total=page.total
+            cases=[_line(row) for row in found.page.rows],
+            next_page_token=found.page.next_token,
+            total=found.page.total,
+            stage_counts=[rpc.StageCount(stage=stage, cases=count) for stage, count in found.by_stage],
+            outcome_counts=[rpc.OutcomeCount(outcome=outcome, cases=count) for outcome, count in found.by_outcome],
         )
 
     async def GetCaseTimeline(self, request: rpc.GetCaseTimelineRequest, _context: Any) -> rpc.GetCaseTimelineResponse:
-        """Read the history of a case."""
-        owner = await self._store.read(lambda c: queries.case_owner(c, request.case_id))
-        if owner is None:
-            raise CaseNotFound(request.case_id)
-        require_visible(current().caller, request.case_id, *owner)
-        size = min(request.page_size, 500) if request.page_size > 0 else 100
-        after = queries.from_token(request.page_token, 1)[0] if request.page_token else 0
-        entries = await self._store.read(lambda c: queries.timeline(c, request.case_id, int(after), size + 1))
-        token = queries.to_token(entries[size - 1].version) if len(entries) > size else ""
-        return rpc.GetCaseTimelineResponse(
-            entries=[_timeline_entry(entry) for entry in entries[:size]], next_page_token=token
+        """Read the history of a case; reading its first page is journalled like reading the case."""
+        view = commands.ViewCase(request.case_id, request.purpose, part="timeline")
+        await viewed(self._train, self._store, self._do, view, is_noted=not request.page_token)
+        page = await self._store.read(
+            lambda connection: reading.timeline(connection, request.case_id, request.page_size, request.page_token)
         )
+        entries = [_timeline_entry(entry) for entry in page.rows]
+        return rpc.GetCaseTimelineResponse(entries=entries, next_page_token=page.next_token)
 
 
 def _line(row: Any) -> rpc.CaseLine:
@@ -178,6 +176,7 @@ def _line(row: Any) -> rpc.CaseLine:
         stage=row["stage"],
         decided_on=row["decided_on"],
         fine_yuan=yuan_text(row["fine_hao"]),
+        amount_yuan=yuan_text(row["amount_hao"]),
         screening_outcome=row["screening_outcome"],
     )
     line.registered_at.FromDatetime(from_micros(row["registered_at"]))

@@ -7,13 +7,10 @@ import hashlib
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
-from liangfa_enforcement_record import queries
 from liangfa_enforcement_record.commands.import_commands import BeginImport, CorrectRow, ImportCommands
 from liangfa_enforcement_record.errors import ImportNotFound
 from liangfa_enforcement_record.importer import Importer, Running, belong, open_mapped
@@ -21,8 +18,8 @@ from liangfa_enforcement_record.intake import rejects
 from liangfa_enforcement_record.intake.mapping import head_of, suggest, to_yaml
 from liangfa_enforcement_record.intake.rows import read_row
 from liangfa_enforcement_record.intake.tables import TableRow, open_table
+from liangfa_enforcement_record.queries import imports as queries
 from liangfa_enforcement_record.rpc.case_servicer import call_of
-from liangfa_enforcement_record.tables import findings, import_rows, imports
 from liangfa_kit.boarding import actor_text
 from liangfa_kit.context import current
 from liangfa_kit.errors import Exhausted, Invalid, Precondition
@@ -98,18 +95,9 @@ class ImportServicer(ImportServiceServicer):
     async def ListImports(self, request: pb.ListImportsRequest, _context: Any) -> pb.ListImportsResponse:
         """Read the imports of the caller's agency, newest first."""
         agency_id = current().caller.agency_id
-        size = min(request.page_size, 200) if request.page_size > 0 else 50
-        query = sa.select(imports).where(imports.c.agency_id == agency_id)
-        if request.page_token:
-            started_at, key = queries.from_token(request.page_token, 2)
-            before = sa.and_(imports.c.started_at == started_at, imports.c.id < key)
-            query = query.where(sa.or_(imports.c.started_at < started_at, before))
-        query = query.order_by(imports.c.started_at.desc(), imports.c.id.desc()).limit(size + 1)
-        rows = await self._store.read(lambda c: c.execute(query).mappings().all())
-        last = rows[size - 1] if len(rows) > size else None
+        page = await self._store.read(lambda connection: queries.imports_of(connection, agency_id, request))
         return pb.ListImportsResponse(
-            imports=[self._progress(row) for row in rows[:size]],
-            next_page_token=queries.to_token(last["started_at"], last["id"]) if last else "",
+            imports=[self._progress(row) for row in page.rows], next_page_token=page.next_token
         )
 
     async def WatchImport(self, request: pb.WatchImportRequest, _context: Any) -> AsyncIterator[pb.WatchImportResponse]:
@@ -145,9 +133,7 @@ class ImportServicer(ImportServiceServicer):
     async def ListRejectedRows(self, request: pb.ListRejectedRowsRequest, _context: Any) -> pb.ListRejectedRowsResponse:
         """Read the rows kept aside."""
         await self._row(request.import_id)
-        page = await self._store.read(
-            lambda c: queries.bodies_page(c, import_rows, request.import_id, import_rows.c.row, request)
-        )
+        page = await self._store.read(lambda connection: queries.rejected_rows(connection, request))
         rows = [pb.RejectedRow.FromString(body) for body in page.rows]
         return pb.ListRejectedRowsResponse(rows=rows, next_page_token=page.next_token)
 
@@ -177,7 +163,7 @@ class ImportServicer(ImportServiceServicer):
     ) -> AsyncIterator[pb.ExportRejectedRowsResponse]:
         """Send the rows kept aside, those corrected left out, as a file that can be imported again."""
         row = await self._row(request.import_id)
-        kept = await self._store.read(lambda c: _uncorrected(c, request.import_id))
+        kept = await self._store.read(lambda c: queries.uncorrected_rows(c, request.import_id))
         is_xlsx = request.format == "xlsx"
         writer = rejects.to_xlsx if is_xlsx else rejects.to_csv
         name = f"{Path(row['file_name']).stem}-待更正.{'xlsx' if is_xlsx else 'csv'}"
@@ -187,9 +173,7 @@ class ImportServicer(ImportServiceServicer):
     async def ListFindings(self, request: pb.ListFindingsRequest, _context: Any) -> pb.ListFindingsResponse:
         """Read probable repeats and splits."""
         await self._row(request.import_id)
-        page = await self._store.read(
-            lambda c: queries.bodies_page(c, findings, request.import_id, findings.c.id, request)
-        )
+        page = await self._store.read(lambda connection: queries.findings_of(connection, request))
         found = [pb.Finding.FromString(body) for body in page.rows]
         return pb.ListFindingsResponse(findings=found, next_page_token=page.next_token)
 
@@ -277,16 +261,6 @@ def _check_readable(path: Path, name: str, mapping_yaml: str) -> None:
     """Refuse a file that cannot be read before an import of it is begun."""
     _mapping, rows = open_mapped(path, name, mapping_yaml)
     next(rows, None)
-
-
-def _uncorrected(connection: sa.Connection, import_id: str) -> list[pb.RejectedRow]:
-    query = (
-        sa.select(import_rows.c.body)
-        .where(import_rows.c.import_id == import_id, import_rows.c.is_corrected.is_(False))
-        .order_by(import_rows.c.row)
-    )
-    rows: Iterator[Any] = iter(connection.execute(query))
-    return [pb.RejectedRow.FromString(body) for (body,) in rows]
 
 
 def _too_large(size: int) -> Exhausted:

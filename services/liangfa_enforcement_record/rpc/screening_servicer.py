@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from liangfa_enforcement_record import queries
-from liangfa_enforcement_record.authority import require_visible, scope_of
+from liangfa_enforcement_record.authority import scope_of
 from liangfa_enforcement_record.commands import case_commands as commands
 from liangfa_enforcement_record.commands.case_commands import CaseCommands
-from liangfa_enforcement_record.errors import CaseNotFound, ScreeningNotFound
-from liangfa_enforcement_record.rpc.case_servicer import call_of, stored_case
+from liangfa_enforcement_record.errors import ScreeningNotFound
+from liangfa_enforcement_record.queries import screening as queries
+from liangfa_enforcement_record.rpc.case_servicer import call_of, stored_case, viewed
 from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_kit.context import current
 from liangfa_kit.store.port import Store
@@ -35,18 +35,17 @@ class ScreeningServicer(ScreeningServiceServicer):
         return await self._train.execute(self._do.screen, commands.ScreenCase(request.case_id, case), call)
 
     async def ListScreenings(self, request: rpc.ListScreeningsRequest, _context: Any) -> rpc.ListScreeningsResponse:
-        """Read the results of a case."""
-        owner = await self._store.read(lambda c: queries.case_owner(c, request.case_id))
-        if owner is None:
-            raise CaseNotFound(request.case_id)
-        require_visible(current().caller, request.case_id, *owner)
-        found = await self._store.read(lambda c: queries.case_screenings(c, request.case_id))
-        return rpc.ListScreeningsResponse(screenings=found)
+        """Read the results of a case; reading the first page is journalled like reading the case."""
+        view = commands.ViewCase(request.case_id, request.purpose, part="screenings")
+        await viewed(self._train, self._store, self._do, view, is_noted=not request.page_token)
+        page = await self._store.read(lambda connection: queries.case_screenings(connection, request))
+        found = [pb.Screening.FromString(body) for body in page.rows]
+        return rpc.ListScreeningsResponse(screenings=found, next_page_token=page.next_token)
 
     async def ListHits(self, request: rpc.ListHitsRequest, _context: Any) -> rpc.ListHitsResponse:
-        """Read hits with their cases."""
+        """Read hits with what names their cases."""
         scope = scope_of(current().caller)
-        page = await self._store.read(lambda c: queries.hits(c, scope, request))
+        page = await self._store.read(lambda connection: queries.hits(connection, scope, request))
         return rpc.ListHitsResponse(
             hits=[_hit(row) for row in page.rows], next_page_token=page.next_token, total=page.total
         )
@@ -65,9 +64,21 @@ class ScreeningServicer(ScreeningServiceServicer):
     async def GetRuleQuality(self, request: rpc.GetRuleQualityRequest, _context: Any) -> rpc.GetRuleQualityResponse:
         """Read precision and recall per rule from the verdicts."""
         scope = scope_of(current().caller)
-        rows = await self._store.read(lambda c: queries.rule_quality(c, scope, request.region))
-        named = await self._store.read(lambda c: queries.corrections(c, scope))
-        return rpc.GetRuleQualityResponse(rules=[_quality(row, named.get(row.offence_id, 0)) for row in rows])
+        found = await self._store.read(lambda connection: queries.rule_quality(connection, scope, request.region))
+        return rpc.GetRuleQualityResponse(rules=[self._quality(verdicts) for verdicts in found])
+
+    def _quality(self, verdicts: queries.Verdicts) -> rpc.RuleQuality:
+        offence = self._screening.screener.library.offences.get(verdicts.offence_id)
+        judged, truth = verdicts.accepted + verdicts.rejected, verdicts.accepted + verdicts.missed
+        return rpc.RuleQuality(
+            standard_id=verdicts.standard_id,
+            name_zh=verdicts.name_zh or (offence.name_zh if offence else verdicts.offence_id),
+            accepted=verdicts.accepted,
+            rejected=verdicts.rejected,
+            missed=verdicts.missed,
+            precision=verdicts.accepted / judged if judged else -1.0,
+            recall=verdicts.accepted / truth if truth else -1.0,
+        )
 
     async def GetLibrary(self, _request: rpc.GetLibraryRequest, _context: Any) -> rpc.GetLibraryResponse:
         """Read which rules are in force."""
@@ -81,26 +92,12 @@ class ScreeningServicer(ScreeningServiceServicer):
 
 
 def _hit(row: Any) -> rpc.Hit:
-    case = pb.Case.FromString(row.case_body)
     return rpc.Hit(
         screening=pb.Screening.FromString(row.body),
-        title=case.title,
-        cause=case.cause,
-        party_names=[party.name for party in case.parties],
-        agency_id=case.agency_id,
-        agency_name=case.agency_name,
-        region=case.region,
-    )
-
-
-def _quality(row: Any, missed: int) -> rpc.RuleQuality:
-    judged, truth = row.accepted + row.rejected, row.accepted + missed
-    return rpc.RuleQuality(
-        standard_id=row.standard_id,
-        name_zh=row.name_zh,
-        accepted=row.accepted,
-        rejected=row.rejected,
-        missed=missed,
-        precision=row.accepted / judged if judged else -1.0,
-        recall=row.accepted / truth if truth else -1.0,
+        title=row.title,
+        cause=row.cause,
+        party_names=row.party_names.split("、"),
+        agency_id=row.agency_id,
+        agency_name=row.agency_name,
+        region=row.region,
     )

@@ -56,7 +56,7 @@ async def test_an_amendment_keeps_the_old_value_and_the_reason(tmp_path: Path) -
         reply = await amend(record, first, cause="虚假宣传", narrative="当事人在网店使用国家级用语。")
         assert reply.case.version == 2
         event = (await record.events(f"case/{first.id}"))[-1]
-        assert [(c.field, c.old_value, c.new_value) for c in event.changes][0] == (
+        assert next((c.field, c.old_value, c.new_value) for c in event.changes) == (
             "cause", "未按规定悬挂营业执照", "虚假宣传",
         )  # fmt: skip
         assert (event.reason, event.after_decision) == ("录入有误", False)

@@ -1,0 +1,32 @@
+"""Conditions that limit reads to what a caller may see, and to a region."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from liangfa_enforcement_record.authority import Scope, region_prefix
+
+_LAST = "\U0010ffff"
+
+
+def starts_with(column: sa.ColumnElement[Any], prefix: str) -> sa.ColumnElement[bool]:
+    """Return the condition that `column` begins with `prefix`, as a range: LIKE with an escape uses no index."""
+    return sa.and_(column >= prefix, column < prefix + _LAST)
+
+
+def in_region(column: sa.ColumnElement[Any], region: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a division code lies in `region`."""
+    prefix = region_prefix(region)
+    return starts_with(column, prefix) if prefix else sa.true()
+
+
+def in_scope(table: sa.Table, scope: Scope) -> sa.ColumnElement[bool]:
+    """Return the condition that a row of `table` lies within `scope`; an empty scope matches nothing."""
+    parts: list[sa.ColumnElement[bool]] = []
+    if scope.agency_id:
+        parts.append(table.c.agency_id == scope.agency_id)
+    if scope.region:
+        parts.append(in_region(table.c.region, scope.region))
+    return sa.or_(*parts) if parts else sa.false()
