@@ -89,7 +89,9 @@ def rule_quality(connection: sa.Connection, scope: Scope, region: str) -> list[V
         .group_by(table.c.standard_id)
         .order_by(table.c.standard_id)
     )
-    found = [Verdicts(*row, missed=missed.get(row[2], 0)) for row in connection.execute(query)]
+    found = [
+        Verdicts(row[0], row[1], row[2], row[3], row[4], missed.get(row[2], 0)) for row in connection.execute(query)
+    ]
     judged = {verdicts.offence_id for verdicts in found}
     return found + [Verdicts("", "", key, 0, 0, count) for key, count in missed.items() if key not in judged]
 
