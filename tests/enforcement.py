@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -126,23 +127,24 @@ def _event(row: dict[str, Any]) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _template(folder: str) -> bytes:
+def _empty_database() -> bytes:
     """Return an empty migrated database: migrating once and copying keeps hundreds of tests fast."""
-    path = Path(folder) / "template.sqlite3"
-    migrate(sqlite_url(path), MIGRATIONS)
-    return path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.sqlite3"
+        migrate(sqlite_url(path), MIGRATIONS)
+        return path.read_bytes()
 
 
-def new_database(folder: Path, name: str = "enforcement_record") -> Path:
-    path = folder / f"{name}.sqlite3"
-    path.write_bytes(_template(str(folder)))
+def new_database(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_empty_database())
     return path
 
 
 @asynccontextmanager
 async def running_record(folder: Path) -> AsyncIterator[Record]:
     clock = ManualClock(START)
-    store = SqliteStore(new_database(folder))
+    store = SqliteStore(new_database(folder / "records.sqlite3"))
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     train.start()
     try:

@@ -28,7 +28,7 @@ from liangfa_protos.standards.v1 import values_pb2
 
 AMENDABLE = (
     "title", "cause", "narrative", "amount_yuan", "source", "legal_basis", "handlers",
-    "parties", "occurred_on", "facts", "decision", "case_number",
+    "parties", "occurred_on", "facts", "decision", "case_number", "remarks",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from liangfa_kit.logs import masked
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import events_pb2 as ev
 
@@ -31,7 +32,11 @@ def _registered(event: ev.CaseRegistered) -> Summary:
 
 
 def _amended(event: ev.CaseAmended) -> Summary:
-    return f"修改，理由：{event.reason}", f"Amended; reason: {event.reason}", list(event.changes)
+    changes = [
+        pb.FieldChange(field=c.field, old_value=masked(c.old_value), new_value=masked(c.new_value))
+        for c in event.changes
+    ]
+    return f"修改，理由：{event.reason}", f"Amended; reason: {event.reason}", changes
 
 
 def _advanced(event: ev.StageAdvanced) -> Summary:
@@ -63,6 +68,16 @@ def _cleared(_event: ev.CrimeCleared) -> Summary:
     return "疑似涉嫌犯罪已解除", "No crime suspected any more", ()
 
 
+_PARTS_ZH = {"case": "案件", "timeline": "办案历程", "screenings": "筛查结果"}
+
+
+def _viewed(event: ev.CaseViewed) -> Summary:
+    part = _PARTS_ZH.get(event.part, "证据")
+    zh = f"查看{part}{'（含完整证件号码）' if event.revealed else ''}，目的：{event.purpose or '本机关办案'}"
+    en = f"Viewed: {event.part}{' with numbers in full' if event.revealed else ''}; purpose: {event.purpose or 'own case'}"
+    return zh, en, ()
+
+
 def _reviewed(event: ev.HitReviewed) -> Summary:
     zh, en = ("认可", "accepted") if event.verdict.accepted else ("排除", "rejected")
     return f"复核{zh}：{event.verdict.reason}", f"Hit {en}: {event.verdict.reason}", ()
@@ -79,4 +94,5 @@ _SUMMARIES: dict[str, tuple[Any, Callable[[Any], Summary]]] = {
     "NearMissFound": (ev.NearMissFound, _found),
     "CrimeCleared": (ev.CrimeCleared, _cleared),
     "HitReviewed": (ev.HitReviewed, _reviewed),
+    "CaseViewed": (ev.CaseViewed, _viewed),
 }

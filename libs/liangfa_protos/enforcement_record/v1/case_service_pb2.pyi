@@ -220,7 +220,9 @@ class AmendCaseRequest(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Fields to change: title, cause, narrative, amount_yuan, source, legal_basis, handlers, parties, occurred_on, facts, decision."""
+        """Fields to change: title, cause, narrative, amount_yuan, source, legal_basis, handlers, parties, occurred_on, facts, decision,
+        case_number, remarks.
+        """
 
     def __init__(
         self,

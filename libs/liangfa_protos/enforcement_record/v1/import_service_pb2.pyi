@@ -121,7 +121,6 @@ class ImportTableRequest(_message.Message):
     FILE_NAME_FIELD_NUMBER: _builtins.int
     MAPPING_YAML_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
-    AGENCY_ID_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Request id, in the first piece, at most 100 characters."""
@@ -131,8 +130,6 @@ class ImportTableRequest(_message.Message):
     """Confirmed mapping, YAML, in the first piece; empty takes the recognised layout."""
     dry_run: _builtins.bool
     """Check everything and enter nothing."""
-    agency_id: _builtins.str
-    """Agency that the cases belong to, for an operator who imports for another; empty means the caller's."""
     content: _builtins.bytes
     """The bytes, at most 1 MiB."""
     def __init__(
@@ -142,12 +139,11 @@ class ImportTableRequest(_message.Message):
         file_name: _builtins.str = ...,
         mapping_yaml: _builtins.str = ...,
         dry_run: _builtins.bool = ...,
-        agency_id: _builtins.str = ...,
         content: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "content", b"content", "dry_run", b"dry_run", "file_name", b"file_name", "mapping_yaml", b"mapping_yaml", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "dry_run", b"dry_run", "file_name", b"file_name", "mapping_yaml", b"mapping_yaml", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
