@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import orjson
 import structlog
 
 from liangfa_kit.clock import Clock, to_micros
-from liangfa_kit.errors import PlatformError, RequestIdReused
+from liangfa_kit.errors import PlatformError, RequestIdReused, Stale
 from liangfa_kit.journal import NO_HEAD, Head, entry_hash
 from liangfa_kit.store.port import IndexChange, Row, Transaction
 from liangfa_kit.work import Call, Changes, Handler, Loaded, Need, Recorded, Work
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from liangfa_kit.store.tables import KitTables
 
 _log = structlog.get_logger("liangfa.train")
+
+
+class Overtaken(Stale):
+    """The consumer's place is not where it left it: somebody else moved it. It reads its place again."""
+
+    reason = "CONSUMER_OVERTAKEN"
 
 
 @dataclass(slots=True)
@@ -63,6 +69,8 @@ class Batch:
     reactions: Sequence[Reaction]
     positions: Sequence[Row]
     refused: Callable[[int, Exception], Row]
+    expected: Mapping[str, int] = field(default_factory=dict)
+    """Next offset by position key that the consumer started from: another one at work on the same group is found out."""
 
 
 @dataclass(slots=True)
@@ -113,6 +121,7 @@ class Board:
 
     def apply(self, tx: Transaction, batch: Batch) -> list[Outcome]:
         """Run reactions and store the consumer's positions; a refused reaction is set aside in the same commit."""
+        self._check_places(tx, batch)
         loaded = _load(tx, self._tables, [(r.needs, r.streams) for r in batch.reactions])
         manifest = _Manifest()
         outcomes: list[Outcome] = []
@@ -126,6 +135,19 @@ class Board:
         tx.upsert(self._tables.set_aside, aside)
         tx.upsert(self._tables.consumer_positions, batch.positions)
         return outcomes
+
+    def _check_places(self, tx: Transaction, batch: Batch) -> None:
+        """Refuse a batch whose consumer was overtaken: the place is read in the transaction that moves it."""
+        if not batch.expected:
+            return
+        rows = tx.load(self._tables.consumer_positions, "key", list(batch.expected))
+        found = {row["key"]: row["next_offset"] for row in rows}
+        if any(found.get(key, 0) != offset for key, offset in batch.expected.items()):
+            raise Overtaken(
+                "Another process has applied these events already.",
+                remedy="Run one process for each consumer group, or share the partitions out.",
+                reason="CONSUMER_OVERTAKEN",
+            )
 
     def _known_replies(self, tx: Transaction, cars: Sequence[Car]) -> dict[str, Row]:
         keys = [key for car in cars if (key := _reply_key(car.call))]

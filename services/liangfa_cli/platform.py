@@ -97,6 +97,7 @@ async def running(
         for part in parts:
             await part.stop()
         await broker.close()
+        platform.pipeline.log.close()
 
 
 def _assembled(settings: PlatformSettings, clock: Clock, services: Sequence[Served]) -> Platform:

@@ -49,9 +49,9 @@ def highlighted(narrative: str, facts: Sequence[case_pb2.ScreenedFact]) -> Text:
 def hits_table(hits: Sequence[screening_pb.Hit], narratives: dict[str, str], title: str) -> Table:
     """Return suspected crimes with what was found and why."""
     table = Table(title=title, show_lines=True, expand=True)
-    table.add_column("当事人 / 案由", ratio=3)
-    table.add_column("疑似罪名与标准", ratio=4)
-    table.add_column("事实（标红处为依据）", ratio=6)
+    table.add_column("当事人 / 案由", ratio=3, overflow="fold")
+    table.add_column("疑似罪名与标准", ratio=4, overflow="fold")
+    table.add_column("事实（标红处为依据）", ratio=6, overflow="fold")
     for hit in hits:
         offence = hit.screening.offences[0]
         why = Text()

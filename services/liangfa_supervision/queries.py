@@ -107,9 +107,10 @@ def statistics(connection: sa.Connection, wanted: FeedFilter, dimension: str, mo
             sa.func.coalesce(sa.func.sum(c.fine_hao), 0).label("fine_hao"),
         )
         .where(*_visible(case_counts, wanted))
-        .group_by(key)
         .order_by(sa.desc("cases"), "key")
     )
+    if dimension != "total":
+        query = query.group_by(key)
     if months[0]:
         query = query.where(c.month >= months[0])
     if months[1]:

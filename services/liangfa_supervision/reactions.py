@@ -75,7 +75,7 @@ class Supervising:
         ids = tuple(f"{kind}/{case_id}" for kind in _ALERT_KINDS)
         return (_NEED_END, Need(case_counts, "case_id", (case_id,)), Need(alerts, "id", ids))
 
-    def streams(self, event: Event) -> Sequence[str]:
+    def streams(self, event: Event) -> Sequence[str]:  # noqa: ARG002 - the protocol's signature
         """Return nothing: read models append to no stream."""
         return ()
 

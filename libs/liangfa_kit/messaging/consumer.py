@@ -16,7 +16,7 @@ import orjson
 import sqlalchemy as sa
 import structlog
 
-from liangfa_kit.boarding import Batch, Outcome, Reaction
+from liangfa_kit.boarding import Batch, Outcome, Overtaken, Reaction
 from liangfa_kit.clock import Clock, to_micros
 from liangfa_kit.errors import NotFound, PlatformError, Precondition, Unavailable
 from liangfa_kit.identity import Actor
@@ -198,6 +198,9 @@ class Consumer:
         while True:
             try:
                 await self._apply(deliveries)
+            except Overtaken:
+                _log.warning("consumer_overtaken", consumer=self.name)
+                await self._recall()
             except Unavailable as error:
                 self.state.trouble = error.reason
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -246,7 +249,8 @@ class Consumer:
             aside_now.add(riding[number][0].message.key)
             return self._aside_row(riding[number][0], error)
 
-        batch = Batch([reaction for _, reaction in riding], self._place_rows(places), refused)
+        expected = {f"{self.name}/{t}/{p}": self._start_at(t, p) for t, p in places}
+        batch = Batch([reaction for _, reaction in riding], self._place_rows(places), refused, expected)
         outcomes = await self._train.apply(batch)
         self._places = places
         self._aside_streams |= aside_now

@@ -18,6 +18,7 @@ import orjson
 
 from liangfa_kit.errors import Unavailable
 from liangfa_kit.messaging.broker import Delivery, Message, StartAt
+from liangfa_kit.store.sqlite import switch_to_wal
 
 _LOOK_AGAIN_SECONDS = 0.05
 
@@ -43,7 +44,7 @@ class LocalBroker:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
+        switch_to_wal(connection, 10)
         connection.execute("PRAGMA synchronous=FULL")  # the relay forgets what the broker has accepted
         return connection
 

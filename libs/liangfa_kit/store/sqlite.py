@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ class SqliteStore:
             check_same_thread=False,
             cached_statements=512,
         )
-        connection.execute("PRAGMA journal_mode=WAL")  # readers never wait for the writer
+        switch_to_wal(connection, self._busy_seconds)  # readers never wait for the writer
         connection.execute("PRAGMA synchronous=FULL")  # an acknowledged commit survives a power failure
         connection.execute("PRAGMA foreign_keys=ON")  # SQLite leaves them off by default
         connection.execute("PRAGMA cache_size=-65536")  # 64 MiB, in KiB when negative
@@ -225,6 +226,18 @@ class _Statements:
 @lru_cache(maxsize=256)
 def _statements(table: sa.Table) -> _Statements:
     return _Statements(table)
+
+
+def switch_to_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
+    """Put the database into WAL mode, where it stays. SQLite's own busy time-out does not cover this step."""
+    until = time.monotonic() + busy_seconds
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _translated(error: sqlite3.Error) -> Exception:

@@ -202,3 +202,19 @@ async def test_running_relay_and_consumer_deliver_while_commands_go_on(tmp_path:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     await broker.close()
+
+
+async def test_two_consumers_of_one_group_at_once_apply_each_event_once(tmp_path: Path) -> None:
+    """The place is checked in the transaction that moves it: the one that is overtaken reads it again."""
+    broker = local_broker(tmp_path)
+    async with tally_service(tmp_path) as tally, model_service(tmp_path, broker, batch_size=7) as (model, one):
+        async with model_service(tmp_path, broker, batch_size=5) as (_, two):
+            for i in range(120):
+                await tally.raise_(f"t{i % 4}", i)
+            await tally.relay(broker).drain()
+            await asyncio.gather(one.drain(), two.drain(), one.drain())
+        found = await totals(model)
+        assert sum(total for total, _ in found.values()) == sum(range(120))
+        assert sum(events for _, events in found.values()) == 120
+        assert await one.set_aside() == []
+    await broker.close()
