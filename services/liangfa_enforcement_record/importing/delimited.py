@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from liangfa_enforcement_record.importing.encodings import Encoding
@@ -18,31 +19,21 @@ _HEAD_RECORDS = 40
 _LONGEST_LINE = 4 * MAX_CELL_CHARACTERS
 
 
-def text_of(file: BinaryIO, encoding: Encoding) -> io.TextIOWrapper:
-    """Return the decoded file from behind its BOM; bytes that do not fit become U+FFFD. Line ends stay as they are."""
+@contextmanager
+def decoded(file: BinaryIO, encoding: Encoding) -> Iterator[io.TextIOWrapper]:
+    """Lend the decoded file from behind its BOM; bytes that do not fit become U+FFFD, line ends stay as they are."""
     file.seek(encoding.bom_bytes)
-    return io.TextIOWrapper(_Unclosed(file), encoding.name, "replace", newline="")
+    text = io.TextIOWrapper(file, encoding.name, "replace", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()  # a wrapper that is collected would close the file, which is not ours
 
 
-class _Unclosed(io.RawIOBase, BinaryIO):  # type: ignore[misc]  # the stub's two bases disagree on names we do not use
-    """Lends a file to a wrapper that would otherwise close it when it is collected."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return self._file.read(-1 if size is None else size)
-
-    def read1(self, size: int = -1, /) -> bytes:
-        return self._file.read(size)
-
-
-def detect_delimiter(text: io.TextIOWrapper) -> str:
+def detect_delimiter(file: BinaryIO, encoding: Encoding) -> str:
     """Return the separator under which the head of the file looks most like a table; a comma when nothing does."""
-    head = text.read(_HEAD_CHARACTERS)
+    with decoded(file, encoding) as text:
+        head = text.read(_HEAD_CHARACTERS)
     if head[:4].lower() == "sep=" and head[5:6] in {"\r", "\n"}:
         return head[4]
     return max(DELIMITERS, key=lambda delimiter: _likeness(head, delimiter))
@@ -66,17 +57,21 @@ def delimited_rows(
     file: BinaryIO, encoding: Encoding, delimiter: str, limits: Limits
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield record number (from 1, as a spreadsheet counts them) and cells of every record that has content."""
-    text = text_of(file, encoding)
-    reader = csv.reader(_lines(text), delimiter=delimiter)
     number = 0
-    try:
-        for number, cells in enumerate(reader, start=1):
-            if len(cells) > limits.columns:
-                raise TableRefused("TABLE_TOO_WIDE", row=number, columns=len(cells), limit=limits.columns)
-            if any(cells) and not (number == 1 and len(cells) <= 2 and cells[0][:4].lower() == "sep="):
-                yield number, cells
-    except csv.Error as error:
-        raise TableRefused("CELL_TOO_LARGE", row=number + 1, limit=MAX_CELL_CHARACTERS) from error
+    with decoded(file, encoding) as text:
+        try:
+            for number, cells in enumerate(csv.reader(_lines(text), delimiter=delimiter), start=1):
+                if len(cells) > limits.columns:
+                    raise TableRefused("TABLE_TOO_WIDE", row=number, columns=len(cells), limit=limits.columns)
+                if any(cells) and not (number == 1 and _is_hint(cells)):
+                    yield number, cells
+        except csv.Error as error:
+            raise TableRefused("CELL_TOO_LARGE", row=number + 1, limit=MAX_CELL_CHARACTERS) from error
+
+
+def _is_hint(cells: list[str]) -> bool:
+    """Tell whether the first record is the `sep=;` line by which Excel is told the separator."""
+    return len(cells) <= 2 and cells[0][:4].lower() == "sep="
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:

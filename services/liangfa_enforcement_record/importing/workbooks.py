@@ -1,0 +1,251 @@
+"""XLSX as a stream: one row in memory at a time, besides the workbook's shared texts.
+
+Written on lxml because the libraries at hand either hold the whole sheet (240 MB for 100,000 rows, and a matrix as large as
+the farthest cell) or take five times as long. Formulas are never evaluated: the value that was stored counts, and
+a formula without one is taken as text.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any, BinaryIO
+
+from lxml import etree
+
+from liangfa_enforcement_record.importing.cells import column_index, column_number, iso_text, number_text, serial_text
+from liangfa_enforcement_record.importing.limits import MAX_CELL_CHARACTERS, Limits
+from liangfa_enforcement_record.importing.refusals import TableRefused
+
+_RELATIONSHIP = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_STRICT_RELATIONSHIP = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
+_CHUNK = 1 << 20
+_MEGABYTES_64 = 64 * 1024 * 1024
+_MERGE = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
+_HIDDEN = re.compile(rb'<(?:\w+:)?row\s[^>]*hidden="(?:1|true)"')
+_MOST_MERGES = 100_000
+_DATE_FORMATS = frozenset([*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)])
+"""Built-in number formats that show a date or a time, the Chinese ones among them (ECMA-376 part 1, 18.8.30)."""
+_QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
+
+
+@dataclass(frozen=True, slots=True)
+class SheetEntry:
+    """A worksheet of a workbook: its name, where it is stored, and whether it is hidden."""
+
+    name: str
+    member: str
+    is_hidden: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SheetTraits:
+    """What a look through a sheet's bytes tells: hidden rows, and cells merged downwards (column → first → last row)."""
+
+    hidden_rows: int
+    merged_down: dict[tuple[int, int], int]
+
+
+class Workbook:
+    """An opened XLSX file. Raises `TableRefused` for what is damaged, protected or too large."""
+
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        self._limits = limits
+        try:
+            self._archive = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, OSError, ValueError) as error:
+            raise TableRefused("FILE_TRUNCATED", detail=str(error)) from error
+        _refuse_bomb(self._archive, limits)
+        names = set(self._archive.namelist())
+        if "xl/workbook.xml" not in names:
+            found = next(
+                (name for name in ("xl/workbook.bin", "content.xml", "word/document.xml") if name in names), "zip"
+            )
+            raise TableRefused("FILE_FORMAT_UNKNOWN", found=found)
+        self.sheets, self._since_1904 = self._entries()
+        self._texts: list[str] | None = None
+        self._is_date = self._date_styles()
+
+    def _entries(self) -> tuple[tuple[SheetEntry, ...], bool]:
+        targets = {
+            item.get("Id", ""): item.get("Target", "")
+            for item in self._tree("xl/_rels/workbook.xml.rels").iter("{*}Relationship")
+            if item.get("Type", "").endswith("/worksheet")
+        }
+        root = self._tree("xl/workbook.xml")
+        entries = []
+        for item in root.iter("{*}sheet"):
+            target = targets.get(item.get(_RELATIONSHIP) or item.get(_STRICT_RELATIONSHIP) or "")
+            if target:
+                member = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
+                is_hidden = item.get("state", "visible") != "visible"
+                entries.append(SheetEntry(item.get("name", ""), member, is_hidden))
+        properties = root.find("{*}workbookPr")
+        since_1904 = properties is not None and properties.get("date1904") in {"1", "true"}
+        return tuple(entries), since_1904
+
+    def _date_styles(self) -> list[bool]:
+        """Return for every cell style whether it shows a date."""
+        if "xl/styles.xml" not in self._archive.namelist():
+            return []
+        root = self._tree("xl/styles.xml")
+        custom = {int(f.get("numFmtId", "0")): f.get("formatCode", "") for f in root.iter("{*}numFmt")}
+        styles = root.find("{*}cellXfs")
+        ids = [int(style.get("numFmtId", "0")) for style in (styles if styles is not None else ())]
+        return [_shows_date(custom[number]) if number in custom else number in _DATE_FORMATS for number in ids]
+
+    def _tree(self, member: str) -> Any:
+        try:
+            content = self._archive.read(member)
+            parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+            return etree.fromstring(content, parser)
+        except KeyError as error:
+            raise TableRefused("FILE_TRUNCATED", detail=f"{member} is missing") from error
+        except RuntimeError as error:  # zipfile says so of encrypted members
+            raise TableRefused("FILE_PASSWORD_PROTECTED") from error
+        except (etree.XMLSyntaxError, zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
+            raise TableRefused("FILE_TRUNCATED", detail=f"{member}: {error}") from error
+
+    def traits(self, sheet: SheetEntry) -> SheetTraits:
+        """Look through the sheet's bytes once, without parsing them."""
+        merged: dict[tuple[int, int], int] = {}
+        hidden, rest = 0, b""
+        for chunk in self._chunks(sheet.member):
+            window = rest + chunk
+            # What may be cut at the end of the window is looked at again with the next one.
+            cut = max(window.rfind(b"<"), 0)
+            hidden += len(_HIDDEN.findall(window, 0, cut))
+            for left, top, right, bottom in _MERGE.findall(window, 0, cut):
+                if left == right and len(merged) < _MOST_MERGES:
+                    merged[column_number(left.decode()), int(top)] = int(bottom)
+            rest = window[cut:]
+        return SheetTraits(hidden, merged)
+
+    def _chunks(self, member: str) -> Iterator[bytes]:
+        try:
+            with self._archive.open(member) as stream:
+                while chunk := stream.read(_CHUNK):
+                    yield chunk
+        except (zipfile.BadZipFile, EOFError, OSError, KeyError, ValueError) as error:
+            raise TableRefused("FILE_TRUNCATED", detail=f"{member}: {error}") from error
+
+    def rows(self, sheet: SheetEntry) -> Iterator[tuple[int, list[str]]]:
+        """Yield row number and cells of every row that has content, from the first column on, as text."""
+        if self._texts is None:
+            self._texts = self._shared_texts()
+        number = 0
+        try:
+            for element in self._elements(sheet.member, "{*}row"):
+                number = int(element.get("r") or number + 1)
+                if cells := self._cells(element, number):
+                    yield number, cells
+        except etree.XMLSyntaxError as error:
+            if "huge" in str(error) or "too long" in str(error):
+                raise TableRefused("CELL_TOO_LARGE", row=number + 1, limit=MAX_CELL_CHARACTERS) from error
+            raise TableRefused("FILE_TRUNCATED", detail=f"{sheet.member}: {error}") from error
+
+    def _elements(self, member: str, tag: str) -> Iterator[Any]:
+        """Yield the elements of a member one at a time, each forgotten when the next is asked for. Syntax errors pass."""
+        try:
+            with self._archive.open(member) as stream:
+                for _, element in _parsed(stream, tag):
+                    yield element
+                    element.clear()
+                    parent = element.getparent()
+                    while parent is not None and element.getprevious() is not None:
+                        del parent[0]
+        except (zipfile.BadZipFile, EOFError, OSError, KeyError, NotImplementedError) as error:
+            raise TableRefused("FILE_TRUNCATED", detail=f"{member}: {error}") from error
+
+    def _shared_texts(self) -> list[str]:
+        if "xl/sharedStrings.xml" not in self._archive.namelist():
+            return []
+        try:
+            return [_text_of(element) for element in self._elements("xl/sharedStrings.xml", "{*}si")]
+        except etree.XMLSyntaxError as error:
+            raise TableRefused("FILE_TRUNCATED", detail=f"sharedStrings.xml: {error}") from error
+
+    def _cells(self, row: Any, number: int) -> list[str]:
+        cells: list[str] = []
+        for cell in row:
+            value = self._value(cell) if len(cell) else ""
+            reference = cell.get("r")
+            index = column_index(reference) if reference else len(cells)
+            if not value:
+                continue
+            if index >= self._limits.columns:
+                raise TableRefused("TABLE_TOO_WIDE", row=number, columns=index + 1, limit=self._limits.columns)
+            if len(value) > MAX_CELL_CHARACTERS:
+                raise TableRefused("CELL_TOO_LARGE", row=number, limit=MAX_CELL_CHARACTERS)
+            while len(cells) < index:
+                cells.append("")
+            cells.append(value)
+        return cells
+
+    def _value(self, cell: Any) -> str:
+        kind = cell.get("t")
+        if kind == "inlineStr":
+            return _text_of(cell[0])
+        stored, formula = "", None
+        for child in cell:
+            if child.tag.endswith("}v"):
+                stored = child.text or ""
+            elif child.tag.endswith("}f"):
+                formula = child.text
+        if not stored:
+            return f"={formula}" if formula else ""
+        if kind == "s":
+            return self._shared(stored)
+        if kind in {None, "n"}:
+            style = cell.get("s")
+            is_date = style is not None and int(style) < len(self._is_date) and self._is_date[int(style)]
+            return serial_text(stored, self._since_1904) if is_date else number_text(stored)
+        if kind == "b":
+            return "TRUE" if stored == "1" else "FALSE"
+        return iso_text(stored) if kind == "d" else stored
+
+    def _shared(self, stored: str) -> str:
+        texts = self._texts or []
+        try:
+            return texts[int(stored)]
+        except (ValueError, IndexError) as error:
+            raise TableRefused("FILE_TRUNCATED", detail=f"shared text {stored} is missing") from error
+
+
+def _refuse_bomb(archive: zipfile.ZipFile, limits: Limits) -> None:
+    members = archive.infolist()
+    unpacked = sum(member.file_size for member in members)
+    # zipfile never reads past the size that a member declares, so that the declared sizes can be trusted here.
+    too_dense = any(
+        member.file_size > _MEGABYTES_64 and member.file_size > limits.unpack_ratio * max(member.compress_size, 1)
+        for member in members
+    )
+    if unpacked > limits.unpacked_bytes or too_dense:
+        raise TableRefused("FILE_ZIP_BOMB", unpacked_bytes=unpacked, limit_bytes=limits.unpacked_bytes)
+    if any(member.flag_bits & 1 for member in members):
+        raise TableRefused("FILE_PASSWORD_PROTECTED")
+
+
+def _parsed(stream: IO[bytes], tag: str) -> Any:
+    return etree.iterparse(stream, tag=tag, resolve_entities=False, no_network=True, load_dtd=False)
+
+
+def _text_of(element: Any) -> str:
+    """Return the text of a string item: its runs joined, phonetic guides left out."""
+    if len(element) == 1 and element[0].tag.endswith("}t"):
+        return element[0].text or ""
+    parts = []
+    for child in element:
+        if child.tag.endswith("}t"):
+            parts.append(child.text or "")
+        elif child.tag.endswith("}r"):
+            parts.extend(run.text or "" for run in child if run.tag.endswith("}t"))
+    return "".join(parts)
+
+
+def _shows_date(code: str) -> bool:
+    plain = _QUOTED.sub("", code.split(";", maxsplit=1)[0]).lower()
+    return any(letter in plain for letter in "ymdhs") and "general" not in plain
