@@ -33,6 +33,8 @@ _EVIDENCE = "/liangfa_protos.enforcement_record.v1.EvidenceService/"
 _IMPORTS = "/liangfa_protos.enforcement_record.v1.ImportService/"
 _SCREENING = "/liangfa_protos.enforcement_record.v1.ScreeningService/"
 ENTERING = frozenset({OFFICER, HEAD})
+REVIEWERS = frozenset({HEAD, LEGAL, PROCURATOR, JUSTICE})
+"""Who gives a verdict on a hit: never the officer who entered the case, nor the police who would receive it."""
 
 RULES: dict[str, frozenset[str]] = {
     f"{_CASES}RegisterCase": ENTERING,
@@ -58,10 +60,10 @@ RULES: dict[str, frozenset[str]] = {
     f"{_IMPORTS}CorrectRow": ENTERING,
     f"{_IMPORTS}ExportRejectedRows": AGENCY,
     f"{_IMPORTS}ListFindings": AGENCY,
-    f"{_SCREENING}ScreenCase": ENTERING,
+    f"{_SCREENING}ScreenCase": AGENCY,
     f"{_SCREENING}ListScreenings": READERS,
     f"{_SCREENING}ListHits": READERS,
-    f"{_SCREENING}ReviewHit": READERS,
+    f"{_SCREENING}ReviewHit": REVIEWERS,
     f"{_SCREENING}GetRuleQuality": READERS,
     f"{_SCREENING}GetLibrary": EVERYBODY,
 }

@@ -86,8 +86,8 @@ async def test_a_name_that_is_none_never_reaches_the_disk(objects: ObjectStore, 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-async def test_a_full_disk_is_told_and_the_piece_can_be_repeated(tmp_path: Path) -> None:
-    """No room: the refusal has its reason, and half a piece is none."""
+async def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """No room: the refusal has its reason."""
     from liangfa_kit.errors import Exhausted
 
     objects = FolderStore(tmp_path)

@@ -168,10 +168,10 @@ async def test_a_case_goes_through_its_stages(tmp_path: Path) -> None:
         step = pb.Step(kind="询问", place="办公室", description="询问当事人", officers=["某甲"])
         step.done_at.FromDatetime(datetime(2026, 3, 1, tzinfo=UTC))
         await stub.RecordStep(rpc.RecordStepRequest(request_id="s", case_id=at.id, step=step))
-        request = rpc.RecordDecisionRequest(
+        deciding = rpc.RecordDecisionRequest(
             request_id="d", case_id=at.id, expected_version=at.version, decision=decision()
         )
-        decided = await stub.RecordDecision(request)
+        decided = await stub.RecordDecision(deciding)
         at = decided.case
         amended = await stub.AmendCase(
             rpc.AmendCaseRequest(
@@ -222,7 +222,7 @@ async def enter_some(service: Service) -> dict[str, str]:
             amount_yuan="80000.5",
             parties=[party("武汉大河商贸有限公司")],
             decision=decision("洪市监处罚〔2026〕13号", fine_yuan="90000", decided_on="2026-02-05"),
-        ),  # fmt: skip
+        ),
         "waste": await register(service, other, cause="擅自倾倒固体废物", narrative="在河滩倾倒建筑垃圾两车。"),
     }
     return {name: entered.id for name, entered in ids.items()}
