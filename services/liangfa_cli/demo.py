@@ -24,6 +24,7 @@ from liangfa_protos.enforcement_record.v1 import screening_service_pb2 as screen
 from liangfa_protos.enforcement_record.v1.screening_service_pb2_grpc import ScreeningServiceStub
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as watch_rpc
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
+from liangfa_supervision.queries import newest_cursor
 
 TABLE = Path(__file__).parent / "data" / "penalty_disclosures.csv"
 _SHOWN = 12
@@ -159,17 +160,25 @@ async def _show_live(platform: Platform, console: Console, *, ends: bool) -> Non
     console.rule("[bold]实时监督（检察官视角）" + ("" if ends else "，按 Ctrl+C 停止"))
     entering = asyncio.create_task(_enter_live(platform))
     stub = SupervisionServiceStub(platform.channel_for(district.PROCURATOR))
-    expected = len(_LIVE_CASES)
     seen = 0
     async with asyncio.timeout(120 if ends else None):
         async for message in stub.Watch(watch_rpc.WatchRequest(after_cursor=-1), timeout=86_400):
             if message.HasField("item"):
                 console.print(feed_line(message.item))
                 seen += message.item.kind == watch_rpc.FEED_KIND_CASE_REGISTERED
-            if ends and seen >= expected and entering.done():
+            if ends and entering.done() and await _is_newest(platform, message):
                 break
     await entering
     console.print(f"[green]完成：实时收到 {seen} 件新录入案件。")
+
+
+async def _is_newest(platform: Platform, message: watch_rpc.WatchResponse) -> bool:
+    """Tell whether a message of the feed is the last one, now that nothing more is being entered."""
+    await _caught_up(platform)
+    if platform.supervision is None:
+        return True
+    newest = await platform.supervision.store.read(newest_cursor)
+    return max(message.item.cursor, message.heartbeat.cursor) >= newest
 
 
 async def _enter_live(platform: Platform) -> None:
