@@ -484,6 +484,10 @@ class Case(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     IMPORT_ID_FIELD_NUMBER: _builtins.int
     REMARKS_FIELD_NUMBER: _builtins.int
+    OCCURRED_PLACE_FIELD_NUMBER: _builtins.int
+    TRANSFERRED_FIELD_NUMBER: _builtins.int
+    TRANSFERRED_ON_FIELD_NUMBER: _builtins.int
+    TRANSFERRED_TO_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the case."""
     version: _builtins.int
@@ -524,6 +528,14 @@ class Case(_message.Message):
     """Import that brought it, when one did."""
     remarks: _builtins.str
     """备注. At most 5,000 characters."""
+    occurred_place: _builtins.str
+    """Where the facts happened (案发区域), in words."""
+    transferred: _builtins.bool
+    """Whether an imported row says that the case was transferred to the police."""
+    transferred_on: _builtins.str
+    """Date of that transfer."""
+    transferred_to: _builtins.str
+    """Body that received it."""
     @_builtins.property
     def handlers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Officers in charge."""
@@ -577,14 +589,52 @@ class Case(_message.Message):
         evidence: _abc.Iterable[Global___Evidence] | None = ...,
         import_id: _builtins.str = ...,
         remarks: _builtins.str = ...,
+        occurred_place: _builtins.str = ...,
+        transferred: _builtins.bool = ...,
+        transferred_on: _builtins.str = ...,
+        transferred_to: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "agency_type", b"agency_type", "amount_yuan", b"amount_yuan", "case_number", b"case_number", "cause", b"cause", "decision", b"decision", "evidence", b"evidence", "facts", b"facts", "handlers", b"handlers", "id", b"id", "import_id", b"import_id", "legal_basis", b"legal_basis", "library_version", b"library_version", "narrative", b"narrative", "occurred_on", b"occurred_on", "parties", b"parties", "procedure", b"procedure", "region", b"region", "registered_at", b"registered_at", "remarks", b"remarks", "screening_outcome", b"screening_outcome", "source", b"source", "stage", b"stage", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "agency_type", b"agency_type", "amount_yuan", b"amount_yuan", "case_number", b"case_number", "cause", b"cause", "decision", b"decision", "evidence", b"evidence", "facts", b"facts", "handlers", b"handlers", "id", b"id", "import_id", b"import_id", "legal_basis", b"legal_basis", "library_version", b"library_version", "narrative", b"narrative", "occurred_on", b"occurred_on", "occurred_place", b"occurred_place", "parties", b"parties", "procedure", b"procedure", "region", b"region", "registered_at", b"registered_at", "remarks", b"remarks", "screening_outcome", b"screening_outcome", "source", b"source", "stage", b"stage", "title", b"title", "transferred", b"transferred", "transferred_on", b"transferred_on", "transferred_to", b"transferred_to", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Case: _TypeAlias = Case  # noqa: Y015
+
+@_typing.final
+class Remark(_message.Message):
+    """Something doubtful about a value of an imported row, told when the row became a case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_ZH_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    """Header of the column."""
+    value: _builtins.str
+    """The value as it stands in the file, its beginning when it is long."""
+    reason: _builtins.str
+    """Reason code, one of those in the importer's list of problems."""
+    message_zh: _builtins.str
+    """What it means, in Chinese."""
+    def __init__(
+        self,
+        *,
+        column: _builtins.str = ...,
+        value: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        message_zh: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "message_zh", b"message_zh", "reason", b"reason", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Remark: _TypeAlias = Remark  # noqa: Y015
 
 @_typing.final
 class FieldChange(_message.Message):

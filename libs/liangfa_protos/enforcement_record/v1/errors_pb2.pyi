@@ -56,8 +56,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A piece of a file does not start where the last one ended."""
     ERROR_REASON_EVIDENCE_NOT_FOUND: _ErrorReason.ValueType  # 16
     """No such upload or evidence, or not for this caller."""
-    ERROR_REASON_TABLE_UNREADABLE: _ErrorReason.ValueType  # 17
-    """The table cannot be read."""
     ERROR_REASON_MAPPING_REQUIRED: _ErrorReason.ValueType  # 18
     """No layout fits and no mapping was given."""
     ERROR_REASON_IMPORT_NOT_FOUND: _ErrorReason.ValueType  # 19
@@ -82,14 +80,36 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A value is none of those that the field knows."""
     ERROR_REASON_FILE_TOO_LARGE: _ErrorReason.ValueType  # 29
     """A file is larger than is taken."""
-    ERROR_REASON_MAPPING_UNUSABLE: _ErrorReason.ValueType  # 30
-    """The mapping of a table cannot be used."""
     ERROR_REASON_NOT_YOUR_CASE: _ErrorReason.ValueType  # 31
     """The case is another agency's: it may be read, not changed."""
     ERROR_REASON_ROLE_NOT_ALLOWED: _ErrorReason.ValueType  # 32
     """The caller's roles do not allow the method."""
-    ERROR_REASON_UPLOAD_NOT_OPEN: _ErrorReason.ValueType  # 33
-    """The file of evidence is complete already or still incomplete."""
+    ERROR_REASON_IMPORT_IS_DRY_RUN: _ErrorReason.ValueType  # 33
+    """A dry run enters nothing: its rows are corrected in the file."""
+    ERROR_REASON_FILE_EMPTY: _ErrorReason.ValueType  # 34
+    """A file is empty."""
+    ERROR_REASON_FILE_PASSWORD_PROTECTED: _ErrorReason.ValueType  # 35
+    """A file is protected by a password."""
+    ERROR_REASON_FILE_TRUNCATED: _ErrorReason.ValueType  # 36
+    """A file is cut off or damaged."""
+    ERROR_REASON_FILE_ZIP_BOMB: _ErrorReason.ValueType  # 37
+    """A file would unpack to more than is taken."""
+    ERROR_REASON_FILE_FORMAT_UNKNOWN: _ErrorReason.ValueType  # 38
+    """A file is of a kind that cannot be read as a table."""
+    ERROR_REASON_TABLE_TOO_WIDE: _ErrorReason.ValueType  # 39
+    """A table has more columns than are taken."""
+    ERROR_REASON_CELL_TOO_LARGE: _ErrorReason.ValueType  # 40
+    """A cell holds more than is taken."""
+    ERROR_REASON_SHEET_NOT_FOUND: _ErrorReason.ValueType  # 41
+    """A workbook has no sheet of that name."""
+    ERROR_REASON_TABLE_WITHOUT_HEADER: _ErrorReason.ValueType  # 42
+    """A table has no header line."""
+    ERROR_REASON_HEADER_NOT_MAPPED: _ErrorReason.ValueType  # 43
+    """A mapping names columns that the table does not have."""
+    ERROR_REASON_MAPPING_INVALID: _ErrorReason.ValueType  # 44
+    """A mapping file is not valid."""
+    ERROR_REASON_FILE_MISSING: _ErrorReason.ValueType  # 45
+    """The bytes of a file are not in the store."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -128,8 +148,6 @@ ERROR_REASON_OFFSET_MISMATCH: ErrorReason.ValueType  # 15
 """A piece of a file does not start where the last one ended."""
 ERROR_REASON_EVIDENCE_NOT_FOUND: ErrorReason.ValueType  # 16
 """No such upload or evidence, or not for this caller."""
-ERROR_REASON_TABLE_UNREADABLE: ErrorReason.ValueType  # 17
-"""The table cannot be read."""
 ERROR_REASON_MAPPING_REQUIRED: ErrorReason.ValueType  # 18
 """No layout fits and no mapping was given."""
 ERROR_REASON_IMPORT_NOT_FOUND: ErrorReason.ValueType  # 19
@@ -154,12 +172,34 @@ ERROR_REASON_VALUE_UNKNOWN: ErrorReason.ValueType  # 28
 """A value is none of those that the field knows."""
 ERROR_REASON_FILE_TOO_LARGE: ErrorReason.ValueType  # 29
 """A file is larger than is taken."""
-ERROR_REASON_MAPPING_UNUSABLE: ErrorReason.ValueType  # 30
-"""The mapping of a table cannot be used."""
 ERROR_REASON_NOT_YOUR_CASE: ErrorReason.ValueType  # 31
 """The case is another agency's: it may be read, not changed."""
 ERROR_REASON_ROLE_NOT_ALLOWED: ErrorReason.ValueType  # 32
 """The caller's roles do not allow the method."""
-ERROR_REASON_UPLOAD_NOT_OPEN: ErrorReason.ValueType  # 33
-"""The file of evidence is complete already or still incomplete."""
+ERROR_REASON_IMPORT_IS_DRY_RUN: ErrorReason.ValueType  # 33
+"""A dry run enters nothing: its rows are corrected in the file."""
+ERROR_REASON_FILE_EMPTY: ErrorReason.ValueType  # 34
+"""A file is empty."""
+ERROR_REASON_FILE_PASSWORD_PROTECTED: ErrorReason.ValueType  # 35
+"""A file is protected by a password."""
+ERROR_REASON_FILE_TRUNCATED: ErrorReason.ValueType  # 36
+"""A file is cut off or damaged."""
+ERROR_REASON_FILE_ZIP_BOMB: ErrorReason.ValueType  # 37
+"""A file would unpack to more than is taken."""
+ERROR_REASON_FILE_FORMAT_UNKNOWN: ErrorReason.ValueType  # 38
+"""A file is of a kind that cannot be read as a table."""
+ERROR_REASON_TABLE_TOO_WIDE: ErrorReason.ValueType  # 39
+"""A table has more columns than are taken."""
+ERROR_REASON_CELL_TOO_LARGE: ErrorReason.ValueType  # 40
+"""A cell holds more than is taken."""
+ERROR_REASON_SHEET_NOT_FOUND: ErrorReason.ValueType  # 41
+"""A workbook has no sheet of that name."""
+ERROR_REASON_TABLE_WITHOUT_HEADER: ErrorReason.ValueType  # 42
+"""A table has no header line."""
+ERROR_REASON_HEADER_NOT_MAPPED: ErrorReason.ValueType  # 43
+"""A mapping names columns that the table does not have."""
+ERROR_REASON_MAPPING_INVALID: ErrorReason.ValueType  # 44
+"""A mapping file is not valid."""
+ERROR_REASON_FILE_MISSING: ErrorReason.ValueType  # 45
+"""The bytes of a file are not in the store."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

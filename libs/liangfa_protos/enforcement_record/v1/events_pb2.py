@@ -26,7 +26,7 @@ from liangfa_protos.enforcement_record.v1 import case_pb2 as liangfa__protos_dot
 from liangfa_protos.standards.v1 import values_pb2 as liangfa__protos_dot_standards_dot_v1_dot_values__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1liangfa_protos/enforcement_record/v1/events.proto\x12$liangfa_protos.enforcement_record.v1\x1a/liangfa_protos/enforcement_record/v1/case.proto\x1a(liangfa_protos/standards/v1/values.proto\"\x82\x03\n\x0b\x43\x61seSummary\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61gency_name\x18\x03 \x01(\t\x12\x13\n\x0b\x61gency_type\x18\x04 \x01(\t\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\r\n\x05title\x18\x06 \x01(\t\x12\r\n\x05\x63\x61use\x18\x07 \x01(\t\x12\x13\n\x0bparty_names\x18\x08 \x03(\t\x12\x17\n\x0f\x64ocument_number\x18\t \x01(\t\x12\x12\n\ndecided_on\x18\n \x01(\t\x12:\n\x05stage\x18\x0b \x01(\x0e\x32+.liangfa_protos.enforcement_record.v1.Stage\x12\x11\n\tfine_yuan\x18\x0c \x01(\t\x12\x13\n\x0b\x61mount_yuan\x18\r \x01(\t\x12Q\n\x11screening_outcome\x18\x0e \x01(\x0e\x32\x36.liangfa_protos.enforcement_record.v1.ScreeningOutcome\"^\n\x0e\x43\x61seRegistered\x12\x38\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32*.liangfa_protos.enforcement_record.v1.Case\x12\x12\n\nimport_row\x18\x02 \x01(\x05\"\xba\x01\n\x0b\x43\x61seAmended\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x42\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.FieldChange\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x66ter_decision\x18\x04 \x01(\x08\"\xa1\x01\n\rStageAdvanced\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12?\n\nfrom_stage\x18\x02 \x01(\x0e\x32+.liangfa_protos.enforcement_record.v1.Stage\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x89\x01\n\x0cStepRecorded\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x38\n\x04step\x18\x02 \x01(\x0b\x32*.liangfa_protos.enforcement_record.v1.Step\"\x95\x01\n\x10\x44\x65\x63isionRecorded\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12@\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32..liangfa_protos.enforcement_record.v1.Decision\"\x95\x01\n\x10\x45videnceAttached\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12@\n\x08\x65vidence\x18\x02 \x01(\x0b\x32..liangfa_protos.enforcement_record.v1.Evidence\"~\n\nCaseViewed\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x10\n\x08revealed\x18\x03 \x01(\x08\x12\x0c\n\x04part\x18\x04 \x01(\t\"\x95\x01\n\x0e\x43rimeSuspected\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x42\n\tscreening\x18\x02 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"\x94\x01\n\rNearMissFound\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x42\n\tscreening\x18\x02 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"\x93\x01\n\x0c\x43rimeCleared\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x42\n\tscreening\x18\x02 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"\xa4\x01\n\x0bHitReviewed\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x14\n\x0cscreening_id\x18\x02 \x01(\t\x12>\n\x07verdict\x18\x03 \x01(\x0b\x32-.liangfa_protos.enforcement_record.v1.Verdict\"{\n\rImportStarted\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x34\n\x08importer\x18\x04 \x01(\x0b\x32\".liangfa_protos.standards.v1.Actor\"\xe1\x01\n\x0eImportFinished\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\trows_read\x18\x02 \x01(\x03\x12\x18\n\x10\x63\x61ses_registered\x18\x03 \x01(\x03\x12\x15\n\rcases_amended\x18\x04 \x01(\x03\x12\x15\n\rrows_repeated\x18\x05 \x01(\x03\x12\x15\n\rrows_rejected\x18\x06 \x01(\x03\x12\x14\n\x0crows_skipped\x18\x07 \x01(\x03\x12\x34\n\x08importer\x18\x08 \x01(\x0b\x32\".liangfa_protos.standards.v1.Actorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1liangfa_protos/enforcement_record/v1/events.proto\x12$liangfa_protos.enforcement_record.v1\x1a/liangfa_protos/enforcement_record/v1/case.proto\x1a(liangfa_protos/standards/v1/values.proto\"\x82\x03\n\x0b\x43\x61seSummary\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61gency_name\x18\x03 \x01(\t\x12\x13\n\x0b\x61gency_type\x18\x04 \x01(\t\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\r\n\x05title\x18\x06 \x01(\t\x12\r\n\x05\x63\x61use\x18\x07 \x01(\t\x12\x13\n\x0bparty_names\x18\x08 \x03(\t\x12\x17\n\x0f\x64ocument_number\x18\t \x01(\t\x12\x12\n\ndecided_on\x18\n \x01(\t\x12:\n\x05stage\x18\x0b \x01(\x0e\x32+.liangfa_protos.enforcement_record.v1.Stage\x12\x11\n\tfine_yuan\x18\x0c \x01(\t\x12\x13\n\x0b\x61mount_yuan\x18\r \x01(\t\x12Q\n\x11screening_outcome\x18\x0e \x01(\x0e\x32\x36.liangfa_protos.enforcement_record.v1.ScreeningOutcome\"\x9d\x01\n\x0e\x43\x61seRegistered\x12\x38\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32*.liangfa_protos.enforcement_record.v1.Case\x12\x12\n\nimport_row\x18\x02 \x01(\x05\x12=\n\x07remarks\x18\x03 \x03(\x0b\x32,.liangfa_protos.enforcement_record.v1.Remark\"\xf9\x01\n\x0b\x43\x61seAmended\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x42\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.FieldChange\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x66ter_decision\x18\x04 \x01(\x08\x12=\n\x07remarks\x18\x05 \x03(\x0b\x32,.liangfa_protos.enforcement_record.v1.Remark\"\xa1\x01\n\rStageAdvanced\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12?\n\nfrom_stage\x18\x02 \x01(\x0e\x32+.liangfa_protos.enforcement_record.v1.Stage\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x89\x01\n\x0cStepRecorded\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x38\n\x04step\x18\x02 \x01(\x0b\x32*.liangfa_protos.enforcement_record.v1.Step\"\x95\x01\n\x10\x44\x65\x63isionRecorded\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12@\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32..liangfa_protos.enforcement_record.v1.Decision\"\x95\x01\n\x10\x45videnceAttached\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12@\n\x08\x65vidence\x18\x02 \x01(\x0b\x32..liangfa_protos.enforcement_record.v1.Evidence\"~\n\nCaseViewed\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x10\n\x08revealed\x18\x03 \x01(\x08\x12\x0c\n\x04part\x18\x04 \x01(\t\"\x95\x01\n\x0e\x43rimeSuspected\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x42\n\tscreening\x18\x02 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"\x94\x01\n\rNearMissFound\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x42\n\tscreening\x18\x02 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"\x93\x01\n\x0c\x43rimeCleared\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x42\n\tscreening\x18\x02 \x01(\x0b\x32/.liangfa_protos.enforcement_record.v1.Screening\"\xa4\x01\n\x0bHitReviewed\x12?\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x31.liangfa_protos.enforcement_record.v1.CaseSummary\x12\x14\n\x0cscreening_id\x18\x02 \x01(\t\x12>\n\x07verdict\x18\x03 \x01(\x0b\x32-.liangfa_protos.enforcement_record.v1.Verdict\"{\n\rImportStarted\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x34\n\x08importer\x18\x04 \x01(\x0b\x32\".liangfa_protos.standards.v1.Actor\"\x8c\x02\n\x0eImportFinished\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\trows_read\x18\x02 \x01(\x03\x12\x18\n\x10\x63\x61ses_registered\x18\x03 \x01(\x03\x12\x15\n\rcases_amended\x18\x04 \x01(\x03\x12\x15\n\rrows_repeated\x18\x05 \x01(\x03\x12\x15\n\rrows_rejected\x18\x06 \x01(\x03\x12\x14\n\x0crows_skipped\x18\x07 \x01(\x03\x12\x34\n\x08importer\x18\x08 \x01(\x0b\x32\".liangfa_protos.standards.v1.Actor\x12\x11\n\tsuspected\x18\t \x01(\x03\x12\x16\n\x0e\x66\x61ilure_reason\x18\n \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,30 +35,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CASESUMMARY']._serialized_start=183
   _globals['_CASESUMMARY']._serialized_end=569
-  _globals['_CASEREGISTERED']._serialized_start=571
-  _globals['_CASEREGISTERED']._serialized_end=665
-  _globals['_CASEAMENDED']._serialized_start=668
-  _globals['_CASEAMENDED']._serialized_end=854
-  _globals['_STAGEADVANCED']._serialized_start=857
-  _globals['_STAGEADVANCED']._serialized_end=1018
-  _globals['_STEPRECORDED']._serialized_start=1021
-  _globals['_STEPRECORDED']._serialized_end=1158
-  _globals['_DECISIONRECORDED']._serialized_start=1161
-  _globals['_DECISIONRECORDED']._serialized_end=1310
-  _globals['_EVIDENCEATTACHED']._serialized_start=1313
-  _globals['_EVIDENCEATTACHED']._serialized_end=1462
-  _globals['_CASEVIEWED']._serialized_start=1464
-  _globals['_CASEVIEWED']._serialized_end=1590
-  _globals['_CRIMESUSPECTED']._serialized_start=1593
-  _globals['_CRIMESUSPECTED']._serialized_end=1742
-  _globals['_NEARMISSFOUND']._serialized_start=1745
-  _globals['_NEARMISSFOUND']._serialized_end=1893
-  _globals['_CRIMECLEARED']._serialized_start=1896
-  _globals['_CRIMECLEARED']._serialized_end=2043
-  _globals['_HITREVIEWED']._serialized_start=2046
-  _globals['_HITREVIEWED']._serialized_end=2210
-  _globals['_IMPORTSTARTED']._serialized_start=2212
-  _globals['_IMPORTSTARTED']._serialized_end=2335
-  _globals['_IMPORTFINISHED']._serialized_start=2338
-  _globals['_IMPORTFINISHED']._serialized_end=2563
+  _globals['_CASEREGISTERED']._serialized_start=572
+  _globals['_CASEREGISTERED']._serialized_end=729
+  _globals['_CASEAMENDED']._serialized_start=732
+  _globals['_CASEAMENDED']._serialized_end=981
+  _globals['_STAGEADVANCED']._serialized_start=984
+  _globals['_STAGEADVANCED']._serialized_end=1145
+  _globals['_STEPRECORDED']._serialized_start=1148
+  _globals['_STEPRECORDED']._serialized_end=1285
+  _globals['_DECISIONRECORDED']._serialized_start=1288
+  _globals['_DECISIONRECORDED']._serialized_end=1437
+  _globals['_EVIDENCEATTACHED']._serialized_start=1440
+  _globals['_EVIDENCEATTACHED']._serialized_end=1589
+  _globals['_CASEVIEWED']._serialized_start=1591
+  _globals['_CASEVIEWED']._serialized_end=1717
+  _globals['_CRIMESUSPECTED']._serialized_start=1720
+  _globals['_CRIMESUSPECTED']._serialized_end=1869
+  _globals['_NEARMISSFOUND']._serialized_start=1872
+  _globals['_NEARMISSFOUND']._serialized_end=2020
+  _globals['_CRIMECLEARED']._serialized_start=2023
+  _globals['_CRIMECLEARED']._serialized_end=2170
+  _globals['_HITREVIEWED']._serialized_start=2173
+  _globals['_HITREVIEWED']._serialized_end=2337
+  _globals['_IMPORTSTARTED']._serialized_start=2339
+  _globals['_IMPORTSTARTED']._serialized_end=2462
+  _globals['_IMPORTFINISHED']._serialized_start=2465
+  _globals['_IMPORTFINISHED']._serialized_end=2733
 # @@protoc_insertion_point(module_scope)

@@ -106,21 +106,27 @@ class CaseRegistered(_message.Message):
 
     CASE_FIELD_NUMBER: _builtins.int
     IMPORT_ROW_FIELD_NUMBER: _builtins.int
+    REMARKS_FIELD_NUMBER: _builtins.int
     import_row: _builtins.int
     """Import row number, counted from 1, when a table brought it."""
     @_builtins.property
     def case(self) -> _case_pb2.Case:
         """The case as entered; identity numbers in full, so the topic is as confidential as the database."""
 
+    @_builtins.property
+    def remarks(self) -> _containers.RepeatedCompositeFieldContainer[_case_pb2.Remark]:
+        """What was doubtful about the row."""
+
     def __init__(
         self,
         *,
         case: _case_pb2.Case | None = ...,
         import_row: _builtins.int = ...,
+        remarks: _abc.Iterable[_case_pb2.Remark] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "import_row", b"import_row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "import_row", b"import_row", "remarks", b"remarks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -136,6 +142,7 @@ class CaseAmended(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     AFTER_DECISION_FIELD_NUMBER: _builtins.int
+    REMARKS_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Why."""
     after_decision: _builtins.bool
@@ -148,6 +155,10 @@ class CaseAmended(_message.Message):
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_case_pb2.FieldChange]:
         """Old and new values."""
 
+    @_builtins.property
+    def remarks(self) -> _containers.RepeatedCompositeFieldContainer[_case_pb2.Remark]:
+        """What was doubtful about the revised row of a table, when one brought the change."""
+
     def __init__(
         self,
         *,
@@ -155,10 +166,11 @@ class CaseAmended(_message.Message):
         changes: _abc.Iterable[_case_pb2.FieldChange] | None = ...,
         reason: _builtins.str = ...,
         after_decision: _builtins.bool = ...,
+        remarks: _abc.Iterable[_case_pb2.Remark] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_decision", b"after_decision", "case", b"case", "changes", b"changes", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_decision", b"after_decision", "case", b"case", "changes", b"changes", "reason", b"reason", "remarks", b"remarks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -484,7 +496,7 @@ Global___ImportStarted: _TypeAlias = ImportStarted  # noqa: Y015
 
 @_typing.final
 class ImportFinished(_message.Message):
-    """A table was imported to its end."""
+    """An import ended: at the end of its table, or where the table cannot be read on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -496,6 +508,8 @@ class ImportFinished(_message.Message):
     ROWS_REJECTED_FIELD_NUMBER: _builtins.int
     ROWS_SKIPPED_FIELD_NUMBER: _builtins.int
     IMPORTER_FIELD_NUMBER: _builtins.int
+    SUSPECTED_FIELD_NUMBER: _builtins.int
+    FAILURE_REASON_FIELD_NUMBER: _builtins.int
     import_id: _builtins.str
     """Id of the import."""
     rows_read: _builtins.int
@@ -510,6 +524,10 @@ class ImportFinished(_message.Message):
     """Rows kept aside for correction."""
     rows_skipped: _builtins.int
     """Rows that hold no case (notes, totals, repeated headers, withdrawn)."""
+    suspected: _builtins.int
+    """Cases in which a crime is suspected."""
+    failure_reason: _builtins.str
+    """Reason code, when it ended before the end of the table."""
     @_builtins.property
     def importer(self) -> _values_pb2.Actor:
         """Agency that imports."""
@@ -525,10 +543,12 @@ class ImportFinished(_message.Message):
         rows_rejected: _builtins.int = ...,
         rows_skipped: _builtins.int = ...,
         importer: _values_pb2.Actor | None = ...,
+        suspected: _builtins.int = ...,
+        failure_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["importer", b"importer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases_amended", b"cases_amended", "cases_registered", b"cases_registered", "import_id", b"import_id", "importer", b"importer", "rows_read", b"rows_read", "rows_rejected", b"rows_rejected", "rows_repeated", b"rows_repeated", "rows_skipped", b"rows_skipped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases_amended", b"cases_amended", "cases_registered", b"cases_registered", "failure_reason", b"failure_reason", "import_id", b"import_id", "importer", b"importer", "rows_read", b"rows_read", "rows_rejected", b"rows_rejected", "rows_repeated", b"rows_repeated", "rows_skipped", b"rows_skipped", "suspected", b"suspected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

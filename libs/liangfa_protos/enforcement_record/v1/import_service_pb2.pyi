@@ -55,6 +55,9 @@ class ColumnSuggestion(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    REASON_ZH_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
     header: _builtins.str
     """Header as it stands in the file."""
     field: _builtins.str
@@ -62,7 +65,15 @@ class ColumnSuggestion(_message.Message):
     confidence: _builtins.float
     """0 to 1: how sure the proposal is."""
     reason: _builtins.str
-    """Why."""
+    """Why, in English."""
+    reason_zh: _builtins.str
+    """Why, in Chinese."""
+    unit: _builtins.str
+    """Unit of the column's amounts, 元, 万元 or 亿元; empty for other columns."""
+    @_builtins.property
+    def samples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A few of its values."""
+
     def __init__(
         self,
         *,
@@ -70,10 +81,13 @@ class ColumnSuggestion(_message.Message):
         field: _builtins.str = ...,
         confidence: _builtins.float = ...,
         reason: _builtins.str = ...,
+        reason_zh: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        samples: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "field", b"field", "header", b"header", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "field", b"field", "header", b"header", "reason", b"reason", "reason_zh", b"reason_zh", "samples", b"samples", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -88,10 +102,13 @@ class SuggestMappingResponse(_message.Message):
     LAYOUT_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     MAPPING_YAML_FIELD_NUMBER: _builtins.int
+    CERTAIN_FIELD_NUMBER: _builtins.int
     layout: _builtins.str
     """Layout recognised, e.g. shuanggongshi_2018; empty for none."""
     mapping_yaml: _builtins.str
     """The mapping file, YAML, to be confirmed or edited by a person."""
+    certain: _builtins.bool
+    """Whether it may be used without confirmation: every column was known by its header."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColumnSuggestion]:
         """Columns in order."""
@@ -102,10 +119,11 @@ class SuggestMappingResponse(_message.Message):
         layout: _builtins.str = ...,
         columns: _abc.Iterable[Global___ColumnSuggestion] | None = ...,
         mapping_yaml: _builtins.str = ...,
+        certain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "layout", b"layout", "mapping_yaml", b"mapping_yaml"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certain", b"certain", "columns", b"columns", "layout", b"layout", "mapping_yaml", b"mapping_yaml"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -172,6 +190,9 @@ class ImportProgress(_message.Message):
     FAILURE_REASON_FIELD_NUMBER: _builtins.int
     FAILURE_MESSAGE_FIELD_NUMBER: _builtins.int
     STARTED_AT_FIELD_NUMBER: _builtins.int
+    ROWS_CORRECTED_FIELD_NUMBER: _builtins.int
+    CASES_REMARKED_FIELD_NUMBER: _builtins.int
+    NOTES_ZH_FIELD_NUMBER: _builtins.int
     import_id: _builtins.str
     """Id of the import."""
     file_name: _builtins.str
@@ -181,7 +202,7 @@ class ImportProgress(_message.Message):
     rows_read: _builtins.int
     """Rows read so far."""
     rows_expected: _builtins.int
-    """Estimate of all rows; 0 when unknown."""
+    """Estimate of all rows from the size of the file; 0 when unknown."""
     cases_registered: _builtins.int
     """New cases."""
     cases_amended: _builtins.int
@@ -204,9 +225,17 @@ class ImportProgress(_message.Message):
     """Reason code when it failed."""
     failure_message: _builtins.str
     """What happened and what to do, when it failed."""
+    rows_corrected: _builtins.int
+    """Rows kept aside whose correction has been taken since."""
+    cases_remarked: _builtins.int
+    """New or changed cases about which something is doubtful; the remarks stand in the case's history."""
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
+
+    @_builtins.property
+    def notes_zh(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is worth knowing of the file itself, in Chinese: sheets not read, characters lost."""
 
     def __init__(
         self,
@@ -228,10 +257,13 @@ class ImportProgress(_message.Message):
         failure_reason: _builtins.str = ...,
         failure_message: _builtins.str = ...,
         started_at: _timestamp_pb2.Timestamp | None = ...,
+        rows_corrected: _builtins.int = ...,
+        cases_remarked: _builtins.int = ...,
+        notes_zh: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases_amended", b"cases_amended", "cases_registered", b"cases_registered", "dry_run", b"dry_run", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "file_name", b"file_name", "findings", b"findings", "import_id", b"import_id", "near_misses", b"near_misses", "rows_expected", b"rows_expected", "rows_read", b"rows_read", "rows_rejected", b"rows_rejected", "rows_repeated", b"rows_repeated", "rows_skipped", b"rows_skipped", "started_at", b"started_at", "state", b"state", "suspected", b"suspected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases_amended", b"cases_amended", "cases_registered", b"cases_registered", "cases_remarked", b"cases_remarked", "dry_run", b"dry_run", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "file_name", b"file_name", "findings", b"findings", "import_id", b"import_id", "near_misses", b"near_misses", "notes_zh", b"notes_zh", "rows_corrected", b"rows_corrected", "rows_expected", b"rows_expected", "rows_read", b"rows_read", "rows_rejected", b"rows_rejected", "rows_repeated", b"rows_repeated", "rows_skipped", b"rows_skipped", "started_at", b"started_at", "state", b"state", "suspected", b"suspected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -499,6 +531,7 @@ class RowProblem(_message.Message):
     MESSAGE_ZH_FIELD_NUMBER: _builtins.int
     MESSAGE_EN_FIELD_NUMBER: _builtins.int
     REMEDY_ZH_FIELD_NUMBER: _builtins.int
+    REMEDY_EN_FIELD_NUMBER: _builtins.int
     column: _builtins.str
     """Header of the column."""
     value: _builtins.str
@@ -511,6 +544,8 @@ class RowProblem(_message.Message):
     """What is wrong, in English."""
     remedy_zh: _builtins.str
     """What to do, in Chinese."""
+    remedy_en: _builtins.str
+    """What to do, in English."""
     def __init__(
         self,
         *,
@@ -520,10 +555,11 @@ class RowProblem(_message.Message):
         message_zh: _builtins.str = ...,
         message_en: _builtins.str = ...,
         remedy_zh: _builtins.str = ...,
+        remedy_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "message_en", b"message_en", "message_zh", b"message_zh", "reason", b"reason", "remedy_zh", b"remedy_zh", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "message_en", b"message_en", "message_zh", b"message_zh", "reason", b"reason", "remedy_en", b"remedy_en", "remedy_zh", b"remedy_zh", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -559,6 +595,7 @@ class RejectedRow(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     CORRECTED_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
     row: _builtins.int
     """Row number in the file, as a spreadsheet counts it."""
     corrected: _builtins.bool
@@ -571,6 +608,10 @@ class RejectedRow(_message.Message):
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___RowProblem]:
         """What is wrong."""
 
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Headers in the order of the file."""
+
     def __init__(
         self,
         *,
@@ -578,10 +619,11 @@ class RejectedRow(_message.Message):
         values: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         problems: _abc.Iterable[Global___RowProblem] | None = ...,
         corrected: _builtins.bool = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrected", b"corrected", "problems", b"problems", "row", b"row", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "corrected", b"corrected", "problems", b"problems", "row", b"row", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
