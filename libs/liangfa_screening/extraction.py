@@ -16,7 +16,7 @@ _NEGATION = re.compile(
 )
 _FINE = re.compile(r"(?:罚款|罚金|并处|处以|处罚款?|没收|注册资本|注册资金|奖励|保证金|合同[价金]额?)[^\d，。；]{0,8}$")
 _WINDOW = 34
-_AFTER = 16
+_AFTER = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,8 @@ def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
     if not fitting:
         return None
     totals = [q for q in fitting if q.is_total]
+    if totals and max(_value(extractor, q) for q in totals) < max(_value(extractor, q) for q in fitting):
+        totals = []  # a total is never less than its parts: it is another total
     if extractor.adds and not totals and len(fitting) > 1:
         distinct = {(_value(extractor, q)): q for q in fitting}
         value = sum(distinct)
@@ -140,7 +142,7 @@ def _fits(extractor: Extractor, quantity: Quantity, text: str) -> bool:
     if quantity.is_price:
         return False
     before = text[max(0, quantity.start - _WINDOW) : quantity.start]
-    cut = max(before.rfind("。"), before.rfind("；"), before.rfind(";"))
+    cut = max(before.rfind("。"), before.rfind("；"), before.rfind("\n"))
     before = before[cut + 1 :]
     if extractor.refused is not None and extractor.refused.search(before):
         return False

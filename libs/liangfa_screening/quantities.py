@@ -9,12 +9,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_FULL = {0xFF01 + i: 0x21 + i for i in range(94)} | {0x3000: 0x20, 0xA0: 0x20, 0xFFE5: 0xA5, 0x2236: 0x3A}
+_HALF_WIDTH = {
+    **{0xFF10 + i: 0x30 + i for i in range(10)},
+    **{0xFF21 + i: 0x41 + i for i in range(26)},
+    **{0xFF41 + i: 0x61 + i for i in range(26)},
+    0xFF05: 0x25, 0xFF0E: 0x2E, 0x3000: 0x20, 0xA0: 0x20, 0xFFE5: 0xA5, 0xFF0F: 0x2F,
+    0x3B: 0xFF1B, 0x3A: 0xFF1A, 0x28: 0xFF08, 0x29: 0xFF09, 0xFF61: 0x3002,
+}  # fmt: skip
+_WRITTEN_COMMA = re.compile(r"(?<!\d)[,](?=.)|[,](?!\d{3})")
 
 
 def normalised(text: str) -> str:
-    """Return `text` with full-width characters made half-width; same length, so positions stay."""
-    return text.translate(_FULL) if not text.isascii() else text
+    """Return `text` with letters and digits half-width and punctuation full-width; same length, so positions stay.
+
+    A comma between digits is a thousands separator and stays as it is.
+    """
+    text = text.translate(_HALF_WIDTH)
+    return _WRITTEN_COMMA.sub("，", text) if "," in text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ _CHINESE = "零〇一二两三四五六七八九十百千万亿壹贰叁肆伍�
 _NUMBER = rf"(?P<arabic>{_ARABIC})\s?(?P<scale>[十百千万亿]{{0,3}})|(?P<chinese>[{_CHINESE}]+(?:点[{_CHINESE}]+)?)"
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _QUANTITY = re.compile(rf"(?:{_NUMBER})\s?(?P<more>[多余几]?)(?P<scale2>[千万亿]?)(?P<more2>[多余]?)\s?(?P<unit>{_UNIT})")
-_BARE_MONEY = re.compile(rf"(?P<arabic>{_ARABIC})(?P<scale>[万亿])(?P<more>[多余]?)(?=[，。；、,;)）\s]|$)")
+_BARE_MONEY = re.compile(rf"(?P<arabic>{_ARABIC})(?P<scale>[万亿])(?P<more>[多余]?)(?=[，。；、）\s]|$)")
 _HUNDRED_MILLIONS = re.compile(r"(\d+)亿$")
 _SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000, "拾": 10, "佰": 100, "仟": 1000}
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2} | {
