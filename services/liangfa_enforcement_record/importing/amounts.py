@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 
 from liangfa_standards.money import read_money
 
@@ -19,6 +18,8 @@ _FINE = re.compile(rf"(?<!罚没)(?:罚款|处罚款|罚款金额){_MONEY_WORDS}
 _FINE_AFTER = re.compile(rf"{_NUMBER}(?:的|整的?)?罚款")
 _CONFISCATED = re.compile(rf"没收[^，,；;。罚]{{0,24}}?{_MONEY_WORDS}{_NUMBER}")
 _TOTAL = re.compile(rf"罚没(?:款|合计|共计|金额)?{_MONEY_WORDS}{_NUMBER}")
+_AMOUNT_BEFORE = re.compile(r"元(?:的|整的?)?罚款")
+_FORGIVEN = re.compile(r"(?:免予|免于|不予|免除)罚款")
 _LONGEST = 20_000
 
 
@@ -39,25 +40,21 @@ def amounts_in_words(text: str) -> AmountsFound:
 
     A fine per person or per unit, several fines, criminal fines (罚金) and goods without a value are no suggestion.
     """
-    if "元" not in text or len(text) > _LONGEST:
+    if len(text) > _LONGEST or ("元" not in text and "罚款" not in text):
         return NOTHING_FOUND
-    return _found(text) if len(text) <= 300 else _search(text)
+    fines: set[Decimal] = set()
+    if "罚款" in text:
+        fines = _distinct(_FINE, text) | (_distinct(_FINE_AFTER, text) if _AMOUNT_BEFORE.search(text) else set())
+        if not fines and _FORGIVEN.search(text):
+            fines = {Decimal(0)}
+    confiscated = _distinct(_CONFISCATED, text) if "没收" in text else set()
+    total = _distinct(_TOTAL, text) if "罚没" in text else set()
+    return AmountsFound(_only(fines), _only(confiscated), _only(total))
 
 
-@lru_cache(maxsize=4096)
-def _found(text: str) -> AmountsFound:
-    return _search(text)
-
-
-def _search(text: str) -> AmountsFound:
-    fines = _distinct([*_FINE.finditer(text), *_FINE_AFTER.finditer(text)], text)
-    confiscated = _distinct([*_CONFISCATED.finditer(text)], text)
-    return AmountsFound(_only(fines), _only(confiscated), _only(_distinct([*_TOTAL.finditer(text)], text)))
-
-
-def _distinct(found: list[re.Match[str]], text: str) -> set[Decimal]:
+def _distinct(pattern: re.Pattern[str], text: str) -> set[Decimal]:
     amounts = set()
-    for match in found:
+    for match in pattern.finditer(text):
         if "每" in text[max(0, match.start("amount") - 6) : match.start("amount")]:
             continue
         reading = read_money(match["amount"].replace(" ", ""))

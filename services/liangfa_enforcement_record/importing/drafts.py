@@ -86,8 +86,14 @@ class CaseDraft:
     transferred_on: date | None = None
     transferred_to: str = ""
     remarks: str = ""
-    raw: tuple[tuple[str, str], ...] = ()
-    """Header and value of every cell that is not blank, as they stand in the file."""
+    names: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
+    """The headers and the row's cells as they stand in the file."""
+
+    @property
+    def raw(self) -> tuple[tuple[str, str], ...]:
+        """Header and value of every cell that is not empty, as they stand in the file."""
+        return tuple((name, cell) for name, cell in zip(self.names, self.cells, strict=False) if cell)
 
     @property
     def fine_or_suggestion(self) -> Decimal | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from liangfa_enforcement_record.importing.drafts import PartyDraft
 from liangfa_standards.blanks import is_blank
@@ -41,12 +40,11 @@ def parties_of(values: dict[str, str], note: Note) -> tuple[PartyDraft, ...]:
     if len(names) > 1:
         note("party_name", "PARTIES_SPLIT", "；".join(names))
         return (*(_party(each, {}, note) for each in names), *listed)
-    if _COLLECTIVE.search(name):
+    if "等" in name and _COLLECTIVE.search(name):
         note("party_name", "PARTY_COLLECTIVE")
     return (_party(name, values, note), *listed)
 
 
-@lru_cache(maxsize=16384)
 def split_names(text: str) -> tuple[str, ...]:
     """Return the names in one cell: several only when every part reads like the name of a person or a body."""
     if _SEPARATED.search(text) is None:

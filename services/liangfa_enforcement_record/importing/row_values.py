@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field as with_default
 from datetime import date
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from liangfa_enforcement_record.importing.mapping import MappedColumn
 from liangfa_enforcement_record.importing.problems import Problem, problem
 from liangfa_standards.blanks import is_blank
 from liangfa_standards.dates import DateReading, DateRemark, Precision, read_date
-from liangfa_standards.money import UNUSABLE, MoneyReading, MoneyRemark, MoneyUnit, read_money
+from liangfa_standards.money import MoneyReading, MoneyRemark, MoneyUnit, read_money
 from liangfa_standards.texts import REPLACEMENT, clean_name, clean_text, has_control_characters
 
 MAX_CHARACTERS = {"facts": 100_000, "cause": 500, "case_name": 500, "document_number": 128, "case_number": 100}
@@ -22,7 +23,8 @@ _CUT_LENGTHS = frozenset([72, 100, 255, 256, 500, 512, 1000, 1024, 2000, 2048, 4
 _SENTENCE_ENDS = frozenset("。；;.）)》”!！？?”…")
 _CUT_FIELDS = frozenset(["facts", "legal_basis", "penalty_content", "case_name"])
 _JOINED = {"penalty_categories": ";", "remarks": "；", "licence": " ", "address": " "}
-_MONEY_QUIET = frozenset([None, MoneyRemark.BLANK, MoneyRemark.UNIT_IN_CELL])
+_MONEY_QUIET = frozenset([None, MoneyRemark.BLANK, MoneyRemark.UNIT_IN_CELL, MoneyRemark.UNIT_DOUBTFUL])
+"""Remarks that are no problem by themselves; a doubtful unit is held against the words of the decision first."""
 _DATE_QUIET = frozenset([None, DateRemark.BLANK, DateRemark.OPEN_ENDED, DateRemark.PLACEHOLDER])
 
 
@@ -36,6 +38,11 @@ class ReadColumn:
     kind: Kind
     unit: MoneyUnit | None
     most: int
+    memory: dict[str, str] = with_default(default_factory=dict)
+    """Cells met before and what they say; bounded."""
+
+
+_REMEMBERED_LENGTH, _REMEMBERED = 80, 4096
 
 
 def read_columns(columns: Sequence[tuple[int, MappedColumn]], names: Sequence[str]) -> list[ReadColumn]:
@@ -50,26 +57,53 @@ def read_columns(columns: Sequence[tuple[int, MappedColumn]], names: Sequence[st
     return found
 
 
+def by_field(columns: Sequence[ReadColumn]) -> dict[str, list[ReadColumn]]:
+    """Return the columns that fill each field, in their order of precedence."""
+    found: dict[str, list[ReadColumn]] = {}
+    for column in columns:
+        found.setdefault(column.field, []).append(column)
+    return found
+
+
 class RowValues:
     """One row as it is read. `texts` holds the cleaned text of every field that says something."""
 
-    __slots__ = ("_cells", "_columns", "problems", "row", "texts")
+    __slots__ = ("_by_field", "_cells", "problems", "row", "texts")
 
     def __init__(
-        self, row: int, cells: Sequence[str], columns: Sequence[ReadColumn], constants: dict[str, str]
+        self,
+        row: int,
+        cells: Sequence[str],
+        columns: Sequence[ReadColumn],
+        columns_by_field: dict[str, list[ReadColumn]],
+        constants: dict[str, str],
     ) -> None:
         self.row = row
         self.problems: list[Problem] = []
         self.texts: dict[str, str] = {}
         self._cells = cells
-        self._columns: dict[str, ReadColumn] = {}
+        self._by_field = columns_by_field
+        width = len(cells)
         for column in columns:
-            if column.index < len(cells) and (cell := cells[column.index]):
-                self._take(column, cell)
-        for field, value in constants.items():
-            self.texts.setdefault(field, value)
+            cell = cells[column.index] if column.index < width else ""
+            if cell:
+                value = column.memory.get(cell)
+                if value is None:
+                    value = self._read(column, cell)
+                if value:
+                    self._set(column.field, value)
+        for name, value in constants.items():
+            self.texts.setdefault(name, value)
 
-    def _take(self, column: ReadColumn, cell: str) -> None:
+    def _read(self, column: ReadColumn, cell: str) -> str:
+        """Return what a cell says, empty for nothing. Short cells without a problem are remembered: columns repeat themselves."""
+        before = len(self.problems)
+        value = self._cleaned(column, cell)
+        if len(cell) <= _REMEMBERED_LENGTH and len(self.problems) == before and len(column.memory) < _REMEMBERED:
+            column.memory[cell] = value
+        return value
+
+    def _cleaned(self, column: ReadColumn, cell: str) -> str:
         kind = column.kind
         if kind is Kind.TEXT:
             value = clean_text(cell)
@@ -78,26 +112,30 @@ class RowValues:
         else:
             value = cell.strip()
         if not value or is_blank(value, zero_is_blank=kind is not Kind.MONEY and kind is not Kind.FLAG):
-            return
+            return ""
         if value[0] in "'=":
             value = self._unescaped(column, value)
         if len(value) > column.most:
             self._note(column, cell, "TEXT_TOO_LONG", f"{len(value)} > {column.most}")
-            return
+            return ""
         if (kind is Kind.TEXT or kind is Kind.NAME) and (value is not cell or REPLACEMENT in value):
             self._look_at(column, cell, value)
         if len(value) in _CUT_LENGTHS and column.field in _CUT_FIELDS and value[-1] not in _SENTENCE_ENDS:
             self._note(column, cell, "TEXT_PROBABLY_CUT", str(len(value)))
-        self._set(column, value)
+        return value
 
-    def _set(self, column: ReadColumn, value: str) -> None:
-        field = column.field
+    def _set(self, field: str, value: str) -> None:
         known = self.texts.get(field)
         if known is None:
             self.texts[field] = value
-            self._columns[field] = column
         elif field in _JOINED and value != known:
             self.texts[field] = f"{known}{_JOINED[field]}{value}"
+
+    def _column(self, field: str) -> ReadColumn | None:
+        """Return the column that fills the field: the first one that is not blank in this row."""
+        columns = self._by_field.get(field, ())
+        filled = (c for c in columns if c.index < len(self._cells) and not is_blank(self._cells[c.index]))
+        return next(filled, None) or next(iter(columns), None)
 
     def _unescaped(self, column: ReadColumn, value: str) -> str:
         """Take off the apostrophe with which exports keep a cell from being computed; a formula stays as text."""
@@ -119,11 +157,12 @@ class RowValues:
 
     def note(self, field: str, reason: str, detail: str = "") -> None:
         """Note a problem of a field, with its column and cell as they stand in the file."""
-        column = self._columns.get(field)
+        column = self._column(field)
         if column is None:
             self.problems.append(problem(self.row, FIELDS[field].title, self.texts.get(field, ""), reason, detail))
         else:
-            self._note(column, self._cells[column.index], reason, detail)
+            cell = self._cells[column.index] if column.index < len(self._cells) else ""
+            self._note(column, cell, reason, detail)
 
     def day(self, field: str) -> date | None:
         """Return a date that only informs: one that cannot be read is left out with a warning."""
@@ -152,8 +191,10 @@ class RowValues:
         text = self.texts.get(field)
         if text is None:
             return None
-        reading = read_money(text, self._columns[field].unit if field in self._columns else None)
-        if reading.remark in UNUSABLE or reading.remark not in _MONEY_QUIET | {MoneyRemark.UNIT_DOUBTFUL}:
+        columns = self._by_field.get(field)
+        column = self._column(field) if columns and len(columns) > 1 else columns[0] if columns else None
+        reading = read_money(text, column.unit if column is not None else FIELDS[field].unit)
+        if reading.remark not in _MONEY_QUIET:
             self.note(field, str(reading.remark))
         return reading if reading.yuan is not None else None
 
