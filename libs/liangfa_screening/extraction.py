@@ -11,11 +11,16 @@ from liangfa_screening.quantities import Quantity, find_quantities
 
 _NEGATION = re.compile(
     r"(?:未(?!满|成年|经|取得|办|依法|按|获|通过|售|销|成)(?:发现|见|检出|查实|查见|构成|造成)?|没有|并未|并无|无(?!证|照|许可|资质|视|锡|人|号牌)|"
-    r"不存在|不含|不属于?|并非|非(?!法|药|食|医|国|公|洲|处方|遗|婚)|排除|否认|尚未|未能证明|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)"
+    r"不存在|不含|不属于?|不在|不是|并非|非(?!法|药|食|医|国|公|洲|处方|遗|婚)|排除|否认|尚未|未能证明|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)"
     r"[^，。；]{0,8}$"
 )
+_UNDONE = re.compile(r"(?:未|没有?|无|不)$")
+_OTHERS_MONEY = re.compile(
+    r"(?:罚|注册|投资|合同|造价|工程款|估值|房租|租金|工资|垫付|保证金|押金|单价|设备|市价|补税|滞纳金|修复|补缴|年收入|营业收入|"
+    r"贷款|预算|赔偿|退还|退回|追回|奖励|采购额|产值|余额|订货|成本|进价)[^，。；]{0,12}$"
+)
 _FINE = re.compile(r"(?:罚款|罚金|并处|处以|处罚款?|没收|注册资本|注册资金|奖励|保证金|合同[价金]额?)[^\d，。；]{0,8}$")
-_WINDOW = 34
+_WINDOW = 90
 _AFTER = 40
 
 
@@ -83,8 +88,9 @@ def extract(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
 
 
 def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
-    if extractor.deny is not None and (match := extractor.deny.search(text.text)):
-        return text.found(extractor.fact, label, False, match.start(), match.end())
+    for match in extractor.deny.finditer(text.text) if extractor.deny is not None else ():
+        if not _UNDONE.search(text.text[max(0, match.start() - 3) : match.start()]):
+            return text.found(extractor.fact, label, False, match.start(), match.end())
     if extractor.affirm is None:
         return None
     denied: re.Match[str] | None = None
@@ -114,6 +120,8 @@ def _single(extractor: Extractor, label: str, text: Text) -> FactFound | None:
 
 def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> FactFound | None:
     fitting = [q for q in text.quantities if q.kind in extractor.kinds and _fits(extractor, q, text.text)]
+    if not fitting and extractor.falls_back:
+        fitting = [q for q in text.quantities if q.kind == "money" and _may_be_meant(q, text.text)]
     if not fitting:
         return None
     totals = [q for q in fitting if q.is_total]
@@ -128,6 +136,13 @@ def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
     if chosen.is_less:
         value = value - 1 if cel_type == "int" else value * 0.999
     return text.found(extractor.fact, label, _typed(value, cel_type), chosen.start, chosen.end)
+
+
+def _may_be_meant(quantity: Quantity, text: str) -> bool:
+    """Tell whether an amount without a cue may be the case's: it is no price, fine, capital or somebody else's sum."""
+    before = text[max(0, quantity.start - 20) : quantity.start]
+    before = before[max(before.rfind("。"), before.rfind("；"), before.rfind("\n")) + 1 :]
+    return not quantity.is_price and not _OTHERS_MONEY.search(before) and not _FINE.search(before)
 
 
 def _value(extractor: Extractor, quantity: Quantity) -> float:

@@ -19,6 +19,7 @@ A lexicon file has two parts::
         after: '的销售额'                       # or right after it
         not: '罚款'                            # what must not stand before it
         within: 12                            # how many characters may lie between (12 when left out)
+        fallback: true                        # without a cue: the largest amount that is not obviously another's
         add: true                             # several figures are parts: add them unless a total is given
       water_area:
         choose: {sea: '海域|海洋', inland: '长江|河'}   # first that matches
@@ -38,7 +39,7 @@ import yaml
 
 Groups = tuple[frozenset[str], ...]
 _OFFENCE_KEYS = {"gate", "also", "against", "rank"}
-_FACT_KEYS = {"affirm", "deny", "default", "kinds", "before", "after", "not", "within", "add", "choose", "one_of", "factor"}
+_FACT_KEYS = {"affirm", "deny", "default", "kinds", "before", "after", "not", "within", "add", "choose", "one_of", "factor", "fallback"}
 
 
 class LexiconError(ValueError):
@@ -69,6 +70,7 @@ class Extractor:
     adds: bool = False
     one_of: re.Pattern[str] | None = None
     factor: Mapping[str, float] | None = None
+    falls_back: bool = False
     choose: tuple[tuple[str, re.Pattern[str]], ...] = ()
 
 
@@ -132,6 +134,7 @@ def _extractor(name: str, entry: Mapping[str, Any]) -> Extractor:
         adds=bool(entry.get("add", False)),
         one_of=_any(entry.get("one_of")),
         factor=entry.get("factor"),
+        falls_back=bool(entry.get("fallback", False)),
         choose=tuple((value, re.compile(pattern)) for value, pattern in (entry.get("choose") or {}).items()),
     )
 
