@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from liangfa_kit.work import Call
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_NOT_ZERO = 1 << 64 | 1  # neither the trace's nor the span's id may be all zeros
 
 
 class CallContext:
@@ -26,13 +27,17 @@ class CallContext:
 
     `actor` and `token` are set once the token is verified. `request_bytes` is the request as received (the first
     one of a stream). `deadline` is on the scale of `time.monotonic`, None without one. `entity` is the id that the
-    canonical log line names; a servicer that creates an entity sets it.
+    canonical log line names; a servicer that creates an entity sets it. `started` is on the scale of
+    `time.perf_counter`.
     """
 
-    __slots__ = ("_traceparent", "actor", "deadline", "entity", "method", "purpose", "request_bytes", "token")
+    __slots__ = (
+        "_traceparent", "actor", "deadline", "entity", "method", "purpose", "request_bytes", "started", "token",
+    )  # fmt: skip
 
     def __init__(self, method: str) -> None:
         self.method = method
+        self.started = time.perf_counter()
         self.actor: Actor | None = None
         self.token = ""
         self.deadline: float | None = None
@@ -105,4 +110,5 @@ def serving(call: CallContext) -> Iterator[CallContext]:
 
 def new_traceparent() -> str:
     """Return a fresh W3C trace context, sampled."""
-    return f"00-{random.getrandbits(128) | 1:032x}-{random.getrandbits(64) | 1:016x}-01"
+    digits = f"{random.getrandbits(192) | _NOT_ZERO:048x}"
+    return f"00-{digits[:32]}-{digits[32:]}-01"

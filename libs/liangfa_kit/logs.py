@@ -5,6 +5,7 @@ Personal identifiers in texts are masked before they are written. `configure` is
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from liangfa_kit.settings import Logging
 
 Write = Callable[[bytes], object]
-"""Takes one line with its line feed. A line is written whole or not at all."""
+"""Takes whole lines with their line feeds."""
 
 _NUMBER = re.compile(
     r"(?<![0-9A-Za-z])(?:"
@@ -29,6 +30,8 @@ _NUMBER = re.compile(
     r"|(?P<phone>(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4})"
     r")(?![0-9A-Za-z])"
 )
+_BATCH_LINES = 500
+_BATCH_SECONDS = 0.25
 _JSON = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -44,7 +47,11 @@ def _stars(match: re.Match[str]) -> str:
 
 
 class CanonicalLog:
-    """Writes the canonical lines. It bypasses structlog: this is the hot path, and a line costs 3 µs instead of 14."""
+    """Writes the canonical lines, a batch at a time, at most a quarter of a second late.
+
+    It bypasses structlog, and it does not write line by line: each write gives the interpreter's lock away and costs
+    a busy server 25 µs. Lines are lost when a process is killed; what must not be lost is in the journal.
+    """
 
     def __init__(
         self, write: Write, clock: Clock, *, enabled: bool = True, close: Callable[[], None] = lambda: None
@@ -52,24 +59,24 @@ class CanonicalLog:
         self._write = write
         self._clock = clock
         self._enabled = enabled
-        self.close = close
+        self._close = close
+        self._waiting: list[bytes] = []
 
     def served(self, call: CallContext, outcome: str, reason: str, seconds: float) -> None:
         """Tell that a call has ended: `outcome` is OK, CANCELLED or the error's kind."""
         if self._enabled:
             actor = call.actor
-            self._line(
+            self._keep(
                 {
                     "at": self._clock.now(),
                     "level": "error" if outcome == "INTERNAL" else "info",
                     "event": "rpc",
                     "method": call.method,
                     "agency": actor.agency_id if actor else "",
-                    "person": masked(actor.person_id) if actor else "",
-                    "entity": masked(call.entity),
+                    "entity": masked(call.entity) if call.entity else "",
                     "outcome": outcome,
                     "reason": reason,
-                    "duration_ms": round(seconds * 1e3, 3),
+                    "duration_ms": int(seconds * 1e6) / 1e3,
                     "trace_id": call.trace_id,
                 }
             )
@@ -79,7 +86,7 @@ class CanonicalLog:
     ) -> None:
         """Tell that a consumer is done with a message: `outcome` is OK or SET_ASIDE."""
         if self._enabled:
-            self._line(
+            self._keep(
                 {
                     "at": self._clock.now(),
                     "level": "info" if outcome == "OK" else "error",
@@ -89,13 +96,31 @@ class CanonicalLog:
                     "entity": masked(entity),
                     "outcome": outcome,
                     "reason": reason,
-                    "duration_ms": round(seconds * 1e3, 3),
+                    "duration_ms": int(seconds * 1e6) / 1e3,
                     "trace_id": trace_id,
                 }
             )
 
-    def _line(self, values: Mapping[str, object]) -> None:
-        self._write(orjson.dumps(values, option=_JSON))
+    def flush(self) -> None:
+        """Write what is waiting."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._write(b"".join(waiting))
+
+    def close(self) -> None:
+        """Write what is waiting and close the file."""
+        self.flush()
+        self._close()
+
+    def _keep(self, values: dict[str, object]) -> None:
+        self._waiting.append(orjson.dumps(values, option=_JSON))
+        if len(self._waiting) >= _BATCH_LINES:
+            self.flush()
+        elif len(self._waiting) == 1:
+            try:
+                asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
+            except RuntimeError:  # no event loop, so nothing that would write it later
+                self.flush()
 
 
 def no_log(clock: Clock) -> CanonicalLog:

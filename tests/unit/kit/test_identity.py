@@ -204,7 +204,7 @@ def test_a_remembered_token_still_expires() -> None:
 
 
 def test_the_memory_of_tokens_is_bounded_and_refusals_are_not_kept() -> None:
-    """The least recently used goes first; a flood of bad tokens fills nothing."""
+    """The oldest goes first; a flood of bad tokens fills nothing."""
     small = verifier(cache_size=3)
     for number in range(10):
         actor = Actor(f"p{number}", "", "", "", "", "", frozenset())

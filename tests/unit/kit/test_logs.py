@@ -103,7 +103,6 @@ def test_a_canonical_line_says_who_did_what_to_which_with_what_outcome() -> None
         "event": "rpc",
         "method": "/x.Y/Z",
         "agency": "a1",
-        "person": "p1",
         "entity": "4201************34",
         "outcome": "PRECONDITION",
         "reason": "CASE_ENDED",
