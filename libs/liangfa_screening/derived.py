@@ -20,6 +20,7 @@ def derive(facts: dict[str, FactFound], wanted: set[str], text: Text, labels: di
     """Add to `facts` what `wanted` asks for and what follows from the text's other figures. Found facts stay."""
     if "offender_is_unit" in wanted and "offender_is_unit" not in facts:
         facts["offender_is_unit"] = _unit_or_person(text, labels)
+    _dated_penalties(facts, wanted, text, labels)
     if "unpaid_single_worker_amount" in wanted:
         _single_worker(facts, labels)
     if "school_bus_or_passenger_severe_overload_or_speeding" in wanted:
@@ -32,6 +33,23 @@ _LOAD = re.compile(r"核(?:定|载)(?:载(?:客|人)(?:数)?)?\D{0,6}(\d+)\s?[�
 _SEVERE_OVERLOAD = 1.2
 """Passengers over the permitted number by a fifth: above that the police of several provinces speak of severe overload.
 No national figure was found in the sources at hand; the standard itself says "severely", so this is a reading, not law."""
+
+
+_DATED_PENALTIES = re.compile(
+    r"(?:(?:19|20)\d\d年(?:\d{1,2}月)?(?:\d{1,2}日)?(?:以来)?[、，和及与]*){2,}[^。；]{0,40}?(?:行政)?(?:处罚|罚款)"
+)
+_YEAR = re.compile(r"(?:19|20)\d\d年")
+
+
+def _dated_penalties(facts: dict[str, FactFound], wanted: set[str], text: Text, labels: dict[str, str]) -> None:
+    """Count earlier penalties that are told by their dates (分别于2018年6月、2020年9月被处罚)."""
+    match = _DATED_PENALTIES.search(text.text)
+    if match is None:
+        return
+    count = len(_YEAR.findall(match[0]))
+    for name in wanted:
+        if name.startswith("prior_admin_penalties_") and (name not in facts or facts[name].value < count):
+            facts[name] = text.found(name, labels.get(name, name), count, match.start(), match.end())
 
 
 def _single_worker(facts: dict[str, FactFound], labels: dict[str, str]) -> None:
@@ -67,7 +85,7 @@ def _amounts(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) ->
         sold = facts.get("sales_amount")
         unsold_words = _UNSOLD.search(text.text)
         sold_words = _SOLD.search(text.text)
-        if "goods_value_unsold" not in facts and unsold_words and not sold_words:
+        if "goods_value_unsold" not in facts and not sold_words and "sales_amount" not in facts:
             facts["goods_value_unsold"] = _as(value, "goods_value_unsold", labels, value.value)
         elif "sales_amount" not in facts and sold_words and not unsold_words:
             facts["sales_amount"] = _as(value, "sales_amount", labels, value.value)
