@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import ahocorasick
 
-from liangfa_screening.lexicon import Recognition
+from liangfa_screening.lexicon import Groups, Recognition
 from liangfa_screening.library import Library, Offence
 
 _CAUSE_WEIGHT = 2.0
@@ -37,9 +37,11 @@ class Recogniser:
         self._by_term: dict[str, set[str]] = {}
         for offence in library.offences.values():
             gate = self._gates[offence.id]
-            for term in (t for groups in gate.gates for group in groups for t in group):
-                self._by_term.setdefault(term, set()).add(offence.id)
-            for term in (*gate.against, *offence.keywords, *offence.causes):
+            for groups in gate.gates:
+                for term in _most_telling(groups):
+                    self._by_term.setdefault(term, set()).add(offence.id)
+            looked_at = (t for groups in gate.gates for group in groups for t in group)
+            for term in (*looked_at, *gate.against, *offence.keywords, *offence.causes):
                 self._by_term.setdefault(term, set())
         for term in self._by_term:
             self._automaton.add_word(term, term)
@@ -75,6 +77,14 @@ class Recogniser:
         if key in offence.agencies:
             score += _AGENCY_WEIGHT
         return Candidate(offence, score, gate.rank)
+
+
+def _most_telling(groups: Groups) -> frozenset[str]:
+    """Return the group whose terms call for a closer look: long terms before short ones, few before many.
+
+    All groups of a gate must hit, so one of them is enough to find it; common words (食, 药) would call too often.
+    """
+    return max(groups, key=lambda group: (min(map(len, group)), -len(group)))
 
 
 def _from_triggers(offence: Offence) -> Recognition:
