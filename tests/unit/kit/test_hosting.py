@@ -108,8 +108,10 @@ async def test_a_failed_start_closes_what_was_opened() -> None:
 
     @asynccontextmanager
     async def fine() -> AsyncIterator[None]:
-        yield
-        told.append("closed")
+        try:
+            yield
+        finally:
+            told.append("closed")
 
     def broken() -> AbstractAsyncContextManager[None]:
         raise Precondition("The database is of a later release.", reason="DATABASE_TOO_NEW")
