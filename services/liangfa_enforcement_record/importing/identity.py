@@ -41,8 +41,14 @@ def natural_key(draft: CaseDraft) -> str:
 
 
 def fingerprint(draft: CaseDraft) -> str:
-    """Return what the layouts of one case share: agency, parties, facts (else cause) and date, 40 hexadecimal digits."""
-    substance = name_key(draft.facts) or name_key(draft.cause)
+    """Return what the layouts of one case share: agency, parties, facts and date, 40 hexadecimal digits.
+
+    Without facts everything else that tells two cases apart stands in: masked names and common causes repeat.
+    """
+    substance = name_key(draft.facts)
+    if not substance:
+        told = (draft.cause, draft.case_name, draft.case_number, draft.penalty_content, draft.licence, draft.remarks)
+        substance = f"{'|'.join(map(name_key, told))}|{draft.fine_or_suggestion}|{draft.confiscated_or_suggestion}"
     return _digest(agency_key(draft), *sorted(name_key(p.name) for p in draft.parties), substance, draft.decided_text)
 
 

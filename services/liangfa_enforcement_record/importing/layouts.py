@@ -8,16 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A layout: the fields that tell it from others, those it usually has, and what differs in reading it."""
+    """A layout: the fields that tell it from others, those it has and lacks, and what differs in reading it."""
 
     key: str
     title: str
     needs: frozenset[str]
     has: frozenset[str]
+    lacks: frozenset[str] = frozenset()
     facts_are_cause: bool = False
     """The column read as facts is 处罚事由: often short, and the only place of the cause beside the case's name."""
-    amounts_in_text: bool = False
-    """Fines stand in the words of the result only; they are extracted as suggestions."""
     is_decided: bool = True
     """Whether each row is a penalty decision; intake sheets hold cases before one."""
 
@@ -32,12 +31,11 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         "publicity_2016",
         "双公示 2016 版（20 列）",
-        _fields("party_name case_name facts penalty_content"),
+        _fields("party_name case_name facts penalty_content state"),
         _fields(
             f"party_name {_CODES} resident_id legal_representative case_name facts {_DECISION} state region_code updated_on remarks"
         ),
         facts_are_cause=True,
-        amounts_in_text=True,
     ),
     Layout(
         "publicity_2018_organisations",
@@ -56,6 +54,7 @@ LAYOUTS: tuple[Layout, ...] = (
             f"party_name id_document_type id_document_number {_DECISION} cause facts fine confiscated licence valid_until "
             "publicity_until agency_uscc data_source_name data_source_uscc remarks"
         ),
+        lacks=_fields("uscc"),
     ),
     Layout(
         "provincial_enforcement",
@@ -94,18 +93,17 @@ LAYOUTS: tuple[Layout, ...] = (
         "机关网站公开表",
         _fields("party_name document_number"),
         _fields(f"party_name uscc legal_representative case_name facts cause fine confiscated remarks {_DECISION}"),
-        amounts_in_text=True,
     ),
-    Layout("other", "其他", frozenset(), frozenset(), amounts_in_text=True),
+    Layout("other", "其他", frozenset(), frozenset()),
 )
 BY_KEY = {layout.key: layout for layout in LAYOUTS}
 
 
 def layout_of(fields: Collection[str]) -> Layout:
-    """Return the layout that a header with these fields is of: all it needs is there, and it shares most; else `other`."""
+    """Return the layout that a header with these fields is of: the most specific whose needs are met, else `other`."""
     present = frozenset(fields)
-    fitting = [layout for layout in LAYOUTS if layout.needs <= present and layout.has]
-    return max(fitting, key=lambda layout: _share(layout, present), default=BY_KEY["other"])
+    fitting = [each for each in LAYOUTS if each.has and each.needs <= present and not each.lacks & present]
+    return max(fitting, key=lambda each: (len(each.needs), _share(each, present)), default=BY_KEY["other"])
 
 
 def _share(layout: Layout, present: frozenset[str]) -> float:

@@ -16,6 +16,8 @@ from liangfa_enforcement_record.importing.samples import field_by_values, unit_b
 from liangfa_standards.money import MoneyUnit
 
 _MOST_BYTES = 256 * 1024
+PROBLEM_COLUMN = "导入问题_"
+"""Begins the columns that the file of rejected rows adds; they are never fields."""
 _MANY = frozenset(
     ["penalty_categories", "remarks", "address", "licence", "cause", "decided_on", "facts", "uscc", "case_name"]
 )
@@ -146,7 +148,7 @@ def _suggestion(index: int, name: str, values: list[str], taken: set[str]) -> Co
         en = "second column of this field: counts where the first is blank" if is_second else "the header is known"
         unit, unit_confidence = _unit(known.field, known.unit, values)
         return ColumnSuggestion(index, name, known.field, unit, min(confidence, unit_confidence), zh, en, samples)
-    guess = field_by_values(values)
+    guess = None if name.startswith(PROBLEM_COLUMN) else field_by_values(values)
     if guess is None or guess.field in taken or not name:
         return ColumnSuggestion(
             index, name, "", None, 0.0, "未能识别，不导入（保留原值）", "not recognised: kept as raw value", samples

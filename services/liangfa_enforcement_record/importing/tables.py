@@ -142,11 +142,12 @@ def _workbook_table(source: Path | BinaryIO, name: str, file: BinaryIO, sheet: s
     book = Workbook(file, limits)
     chosen, summaries = _choice(book.sheets, sheet, lambda entry: next(book.rows(entry), None) is not None)
     traits = book.traits(chosen)
+    texts = book.texts()
     notes = _notes(traits.hidden_rows, traits.merged_down, summaries)
 
     def read() -> Iterator[Row]:
         with _opened(source) as again:
-            rows = Workbook(again, limits).rows(chosen)
+            rows = Workbook(again, limits, texts).rows(chosen)
             yield from _filled(rows, traits.merged_down)
 
     return Table(name, "xlsx", read, sheet=chosen.name, sheets=summaries, notes=notes)

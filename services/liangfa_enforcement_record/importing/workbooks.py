@@ -10,7 +10,9 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
 
@@ -49,11 +51,39 @@ class SheetTraits:
     merged_down: dict[tuple[int, int], int]
 
 
+class _CellTooLarge(TableRefused):
+    """The parser met a text beyond its own limit of ten megabytes; it cannot say in which row."""
+
+    def __init__(self) -> None:
+        super().__init__("CELL_TOO_LARGE", row="?", limit=MAX_CELL_CHARACTERS)
+
+
+@contextmanager
+def _damage_told(member: str) -> Iterator[None]:
+    """Tell whatever a damaged, protected or hostile archive raises as a refusal."""
+    try:
+        yield
+    except TableRefused:
+        raise
+    except etree.XMLSyntaxError as error:
+        if "huge" in str(error) or "too long" in str(error):
+            raise _CellTooLarge from error
+        raise TableRefused("FILE_TRUNCATED", detail=f"{member}: {error}") from error
+    except KeyError as error:
+        raise TableRefused("FILE_TRUNCATED", detail=f"{member} is missing") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
+        raise TableRefused("FILE_TRUNCATED", detail=f"{member}: {error}") from error
+    except RuntimeError as error:  # so zipfile says that a member is encrypted
+        raise TableRefused("FILE_PASSWORD_PROTECTED") from error
+
+
 class Workbook:
     """An opened XLSX file. Raises `TableRefused` for what is damaged, protected or too large."""
 
-    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+    def __init__(self, file: BinaryIO, limits: Limits, texts: list[str] | None = None) -> None:
+        """`texts` are the shared texts of the same file, when they were read before."""
         self._limits = limits
+        self._texts = texts
         try:
             self._archive = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
@@ -65,9 +95,9 @@ class Workbook:
                 (name for name in ("xl/workbook.bin", "content.xml", "word/document.xml") if name in names), "zip"
             )
             raise TableRefused("FILE_FORMAT_UNKNOWN", found=found)
-        self.sheets, self._since_1904 = self._entries()
-        self._texts: list[str] | None = None
-        self._is_date = self._date_styles()
+        with _damage_told("xl/workbook.xml"):
+            self.sheets, self._since_1904 = self._entries()
+            self._is_date = self._date_styles()
 
     def _entries(self) -> tuple[tuple[SheetEntry, ...], bool]:
         targets = {
@@ -98,16 +128,9 @@ class Workbook:
         return [_shows_date(custom[number]) if number in custom else number in _DATE_FORMATS for number in ids]
 
     def _tree(self, member: str) -> Any:
-        try:
-            content = self._archive.read(member)
+        with _damage_told(member):
             parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-            return etree.fromstring(content, parser)
-        except KeyError as error:
-            raise TableRefused("FILE_TRUNCATED", detail=f"{member} is missing") from error
-        except RuntimeError as error:  # zipfile says so of encrypted members
-            raise TableRefused("FILE_PASSWORD_PROTECTED") from error
-        except (etree.XMLSyntaxError, zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
-            raise TableRefused("FILE_TRUNCATED", detail=f"{member}: {error}") from error
+            return etree.fromstring(self._archive.read(member), parser)
 
     def traits(self, sheet: SheetEntry) -> SheetTraits:
         """Look through the sheet's bytes once, without parsing them."""
@@ -125,57 +148,58 @@ class Workbook:
         return SheetTraits(hidden, merged)
 
     def _chunks(self, member: str) -> Iterator[bytes]:
-        try:
-            with self._archive.open(member) as stream:
-                while chunk := stream.read(_CHUNK):
-                    yield chunk
-        except (zipfile.BadZipFile, EOFError, OSError, KeyError, ValueError) as error:
-            raise TableRefused("FILE_TRUNCATED", detail=f"{member}: {error}") from error
+        with _damage_told(member), self._archive.open(member) as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
 
     def rows(self, sheet: SheetEntry) -> Iterator[tuple[int, list[str]]]:
         """Yield row number and cells of every row that has content, from the first column on, as text."""
-        if self._texts is None:
-            self._texts = self._shared_texts()
+        self.texts()
         number = 0
         try:
-            for element in self._elements(sheet.member, "{*}row"):
-                number = int(element.get("r") or number + 1)
-                if cells := self._cells(element, number):
-                    yield number, cells
-        except etree.XMLSyntaxError as error:
-            if "huge" in str(error) or "too long" in str(error):
-                raise TableRefused("CELL_TOO_LARGE", row=number + 1, limit=MAX_CELL_CHARACTERS) from error
-            raise TableRefused("FILE_TRUNCATED", detail=f"{sheet.member}: {error}") from error
+            with _damage_told(sheet.member):
+                for element in self._elements(sheet.member, "{*}row"):
+                    number = int(element.get("r") or number + 1)
+                    if cells := self._cells(element, number):
+                        yield number, cells
+        except _CellTooLarge as error:
+            raise TableRefused("CELL_TOO_LARGE", row=number + 1, limit=MAX_CELL_CHARACTERS) from error
 
     def _elements(self, member: str, tag: str) -> Iterator[Any]:
-        """Yield the elements of a member one at a time, each forgotten when the next is asked for. Syntax errors pass."""
-        try:
-            with self._archive.open(member) as stream:
-                for _, element in _parsed(stream, tag):
-                    yield element
-                    element.clear()
-                    parent = element.getparent()
-                    while parent is not None and element.getprevious() is not None:
-                        del parent[0]
-        except (zipfile.BadZipFile, EOFError, OSError, KeyError, NotImplementedError) as error:
-            raise TableRefused("FILE_TRUNCATED", detail=f"{member}: {error}") from error
+        """Yield the elements of a member one at a time, each forgotten when the next is asked for."""
+        with _damage_told(member), self._archive.open(member) as stream:
+            for _, element in _parsed(stream, tag):
+                yield element
+                element.clear()
+                parent = element.getparent()
+                while parent is not None and element.getprevious() is not None:
+                    del parent[0]
 
-    def _shared_texts(self) -> list[str]:
+    def texts(self) -> list[str]:
+        """Return the shared texts of the workbook; read once."""
+        if self._texts is None:
+            self._texts = self._read_texts()
+        return self._texts
+
+    def _read_texts(self) -> list[str]:
         if "xl/sharedStrings.xml" not in self._archive.namelist():
             return []
-        try:
-            return [_text_of(element) for element in self._elements("xl/sharedStrings.xml", "{*}si")]
-        except etree.XMLSyntaxError as error:
-            raise TableRefused("FILE_TRUNCATED", detail=f"sharedStrings.xml: {error}") from error
+        return [_text_of(element) for element in self._elements("xl/sharedStrings.xml", "{*}si")]
 
     def _cells(self, row: Any, number: int) -> list[str]:
         cells: list[str] = []
+        texts = self._texts or []
         for cell in row:
-            value = self._value(cell) if len(cell) else ""
-            reference = cell.get("r")
-            index = column_index(reference) if reference else len(cells)
+            if not len(cell):
+                continue
+            # Nearly every cell is a lone stored value, mostly a shared text: told without looking further.
+            kind = cell.get("t")
+            child = cell[0]
+            value = self._value(cell, kind) if kind != "s" or len(cell) > 1 else _shared(texts, child.text or "")
             if not value:
                 continue
+            reference = cell.get("r")
+            index = column_index(reference) if reference else len(cells)
             if index >= self._limits.columns:
                 raise TableRefused("TABLE_TOO_WIDE", row=number, columns=index + 1, limit=self._limits.columns)
             if len(value) > MAX_CELL_CHARACTERS:
@@ -185,8 +209,7 @@ class Workbook:
             cells.append(value)
         return cells
 
-    def _value(self, cell: Any) -> str:
-        kind = cell.get("t")
+    def _value(self, cell: Any, kind: str | None) -> str:
         if kind == "inlineStr":
             return _text_of(cell[0])
         stored, formula = "", None
@@ -198,7 +221,7 @@ class Workbook:
         if not stored:
             return f"={formula}" if formula else ""
         if kind == "s":
-            return self._shared(stored)
+            return _shared(self._texts or [], stored)
         if kind in {None, "n"}:
             style = cell.get("s")
             is_date = style is not None and int(style) < len(self._is_date) and self._is_date[int(style)]
@@ -207,12 +230,12 @@ class Workbook:
             return "TRUE" if stored == "1" else "FALSE"
         return iso_text(stored) if kind == "d" else stored
 
-    def _shared(self, stored: str) -> str:
-        texts = self._texts or []
-        try:
-            return texts[int(stored)]
-        except (ValueError, IndexError) as error:
-            raise TableRefused("FILE_TRUNCATED", detail=f"shared text {stored} is missing") from error
+
+def _shared(texts: list[str], stored: str) -> str:
+    try:
+        return texts[int(stored)]
+    except (ValueError, IndexError) as error:
+        raise TableRefused("FILE_TRUNCATED", detail=f"shared text {stored} is missing") from error
 
 
 def _refuse_bomb(archive: zipfile.ZipFile, limits: Limits) -> None:
