@@ -142,7 +142,9 @@ class FolderStore:
         if digest != sha256:
             upload.unlink(missing_ok=True)
             raise ContentMismatch("SHA-256", sha256, digest)
-        place.parent.mkdir(exist_ok=True, mode=0o700)
+        if not place.parent.exists():
+            place.parent.mkdir(exist_ok=True, mode=0o700)
+            _sync_folder(place.parent.parent)
         upload.replace(place)
         _sync_folder(place.parent)
 
@@ -185,15 +187,22 @@ def _size(path: Path) -> int:
 
 
 def _append(path: Path, offset: int, content: bytes) -> int:
-    size = _size(path)
-    if offset != size:
-        raise OffsetMismatch(size, offset)
-    # Unbuffered: what a full disk cuts off is a clean beginning of the piece, from which the sender goes on.
-    with path.open("ab", buffering=0) as file:
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        if offset != size:
+            raise OffsetMismatch(size, offset)
+        # Written in place, unbuffered: what a full disk cuts off is a clean beginning of the piece, from which the
+        # sender goes on, and a sender who connects twice writes the same bytes to the same place.
         written = 0
         while written < len(content):
-            written += file.write(content[written:])
-        os.fsync(file.fileno())
+            written += os.pwrite(descriptor, content[written:], offset + written)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if is_new:
+        _sync_folder(path.parent)
     return size + len(content)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 
@@ -65,6 +66,19 @@ async def test_finishing_again_and_keeping_the_same_content_twice_is_harmless(ob
         await objects.append(upload, 0, CONTENT)
         await objects.finish(upload, len(CONTENT), SHA256)
         await objects.finish(upload, len(CONTENT), SHA256)
+    assert await kept(objects) == CONTENT
+
+
+async def test_a_sender_who_connects_twice_does_no_harm(objects: ObjectStore) -> None:
+    """The first connection is dead and does not know it: the same piece arrives twice at once."""
+    for offset in range(0, len(CONTENT), 1 << 17):
+        piece = CONTENT[offset : offset + (1 << 17)]
+        outcomes = await asyncio.gather(
+            *(objects.append("u1", offset, piece) for _ in range(4)), return_exceptions=True
+        )
+        assert offset + len(piece) in outcomes
+        assert all(isinstance(o, OffsetMismatch) or o == offset + len(piece) for o in outcomes)
+    await objects.finish("u1", len(CONTENT), SHA256)
     assert await kept(objects) == CONTENT
 
 
