@@ -9,9 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.tally import tally_service
+
 from bench.report import Figure
 from liangfa_kit.clock import SystemClock
-from tests.tally import tally_service
 
 SECONDS = 3.0
 PAYLOAD = os.urandom(300)
