@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from liangfa_enforcement_record.importing.refusals import TableRefused
 from liangfa_kit.errors import Exists, FieldViolation, Invalid, NotFound, Precondition
 
 
@@ -188,6 +189,75 @@ class FileTooLarge(Invalid):
             most=most,
             found=found,
         )
+
+
+class ImportIsDryRun(Precondition):
+    """A dry run enters nothing: neither rows nor corrections."""
+
+    reason = "IMPORT_IS_DRY_RUN"
+
+    def __init__(self, import_id: str) -> None:
+        super().__init__(
+            f"Import {import_id} is a dry run: it takes no corrections.",
+            message_zh="该批次为试运行，不能更正单行。",
+            remedy="Correct the rows in the file and import it without dry_run.",
+            import_id=import_id,
+        )
+
+
+class ImportNotResumable(Precondition):
+    """The import has ended: there is nothing to go on with."""
+
+    reason = "IMPORT_NOT_RESUMABLE"
+
+    def __init__(self, import_id: str, state: str) -> None:
+        super().__init__(
+            f"Import {import_id} has ended ({state}): there is nothing to resume.",
+            message_zh="该导入已结束，无需继续。",
+            remedy="Import the corrected file, or correct single rows.",
+            import_id=import_id,
+            state=state,
+        )
+
+
+class MappingRequired(Invalid):
+    """No layout fits the table well enough to go without a person's confirmation."""
+
+    reason = "MAPPING_REQUIRED"
+
+    def __init__(self, unsure: str) -> None:
+        super().__init__(
+            f"The columns of the table are not certain ({unsure}): a person has to confirm the mapping.",
+            message_zh=f"表头不能完全识别（{unsure}），请先确认列对应关系。",
+            remedy="Ask for a suggested mapping (SuggestMapping), confirm or edit it, and send it with the file.",
+            unsure=unsure,
+        )
+
+
+class RowStillWrong(Invalid):
+    """The corrected row still has errors."""
+
+    reason = "ROW_STILL_WRONG"
+
+    def __init__(self, row: int, violations: tuple[FieldViolation, ...], told: str) -> None:
+        super().__init__(
+            f"Row {row} still has errors: {', '.join(v.reason for v in violations) or 'it holds no case'}.",
+            message_zh=f"第 {row} 行仍有错误：{told}",
+            remedy="Correct the columns named and send the row again.",
+            violations=violations,
+            row=row,
+        )
+
+
+def refused_table(refusal: TableRefused) -> Invalid:
+    """Return the refusal of a table as an error of the platform, with its own reason."""
+    return Invalid(
+        refusal.message_en,
+        message_zh=refusal.message_zh,
+        remedy=f"{refusal.remedy_en} {refusal.remedy_zh}",
+        reason=refusal.reason,
+        facts="; ".join(f"{name}={value}" for name, value in refusal.facts.items()),
+    )
 
 
 def invalid(violations: list[FieldViolation]) -> Invalid:

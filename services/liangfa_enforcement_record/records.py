@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,9 +46,11 @@ def natural_key(agency_id: str, document_number: str, parties: Iterable[pb.Party
 
     One number may serve several parties with a row each, and two agencies may use the same number.
     """
-    number = read_document_number(document_number).key
+    number = read_document_number(document_number).key if document_number else ""
+    if not number:
+        return None
     names = "|".join(sorted(name_key(party.name) for party in parties))
-    return f"{agency_id}|{number}|{names}" if number else None
+    return hashlib.blake2b(f"{agency_id}|{number}|{names}".encode(), digest_size=16).hexdigest()
 
 
 def identity_keys(case: pb.Case, region: str) -> tuple[str, ...]:
@@ -97,7 +100,7 @@ def party_rows(case: pb.Case, screened: Screened, registered_at: int) -> list[di
         {
             "id": f"{case.id}/{number}",
             "case_id": case.id,
-            "identity_key": identity_key(party, case.region),
+            "identity_key": identity_key(party, case.region) if screened.facts else "",
             "code": party.uscc or party.id_document_number,
             "name": party.name,
             "agency_id": case.agency_id,

@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 
-from liangfa_kit.clock import from_micros
 from liangfa_kit.store.port import Row
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_screening import Earlier, Screener, ScreeningInput, ScreeningResult, load_library
@@ -16,14 +15,23 @@ from liangfa_screening import Earlier, Screener, ScreeningInput, ScreeningResult
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A result, and the facts that later cases of the same party will add up (JSON)."""
+    """A result. `facts` (JSON, empty when there are none) is what later cases of the same party will add up."""
 
-    screening: pb.Screening
+    outcome: pb.ScreeningOutcome.ValueType
+    library_version: str
     facts: str
+    result: ScreeningResult
+
+    def published(self, case_id: str, at_micros: int) -> pb.Screening:
+        """Return the result as it is stored and told, still without an id."""
+        screening = to_screening(self.result)
+        screening.case_id = case_id
+        screening.screened_at.FromMicroseconds(at_micros)
+        return screening
 
 
 class CaseScreening:
-    """Screens cases under one version of the rules, with the regional parameters of `region`."""
+    """Screens cases under one version of the rules, with the regional parameters of the library."""
 
     def __init__(self, screener: Screener | None = None) -> None:
         self._screener = screener or Screener(load_library())
@@ -38,14 +46,12 @@ class CaseScreening:
         """The library's screener."""
         return self._screener
 
-    def screen(self, case: pb.Case, earlier: Sequence[Row], *, screening_id: str, at_micros: int) -> Screened:
-        """Screen `case` alone and together with `earlier`, the party's earlier records (rows of party_records)."""
+    def screen(self, case: pb.Case, earlier: Sequence[Row]) -> Screened:
+        """Screen `case` alone and together with `earlier`, the parties' earlier records (rows of party_records)."""
         result = self._screener.screen(to_input(case), [_earlier(row) for row in earlier])
-        screening = to_screening(result)
-        screening.id = screening_id
-        screening.case_id = case.id
-        screening.screened_at.FromDatetime(from_micros(at_micros))
-        return Screened(screening, orjson.dumps(result.additive_facts()).decode())
+        facts = result.additive_facts()
+        text = orjson.dumps(facts).decode() if facts else ""
+        return Screened(_outcome(result), result.library_version, text, result)
 
 
 def to_input(case: pb.Case) -> ScreeningInput:

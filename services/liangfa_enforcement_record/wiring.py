@@ -79,8 +79,8 @@ def build(folder: Path, broker: Broker, clock: Clock, screening: CaseScreening |
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     rules = screening or CaseScreening()
     cases, imports = CaseCommands(rules), ImportCommands(rules)
-    importer = Importer(train, store, imports)
-    tables = folder / NAME / "tables"
+    objects = FolderStore(folder / NAME / "files")
+    importer = Importer(train, store, objects, imports)
     services = (
         served(
             case_service_pb2_grpc.add_CaseServiceServicer_to_server,
@@ -94,13 +94,13 @@ def build(folder: Path, broker: Broker, clock: Clock, screening: CaseScreening |
         ),
         served(
             import_service_pb2_grpc.add_ImportServiceServicer_to_server,
-            ImportServicer(train, store, imports, importer, tables),
+            ImportServicer(train, store, objects, imports, importer),
             authority=authorise,
             deadlines=dict.fromkeys(("ImportTable", "ResumeImport", "WatchImport"), _IMPORT_DEADLINE),
         ),
         served(
             evidence_service_pb2_grpc.add_EvidenceServiceServicer_to_server,
-            EvidenceServicer(train, store, FolderStore(folder / NAME / "files"), cases),
+            EvidenceServicer(train, store, objects, cases),
             authority=authorise,
         ),
     )

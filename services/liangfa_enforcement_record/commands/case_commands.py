@@ -8,6 +8,7 @@ from typing import Any
 
 from liangfa_enforcement_record import errors
 from liangfa_enforcement_record.authority import require_own, require_visible
+from liangfa_enforcement_record.commands.amending import take_field
 from liangfa_enforcement_record.commands.entering import change_case, enter_case, keep_result, party_needs, screen_again
 from liangfa_enforcement_record.masking import unmasked
 from liangfa_enforcement_record.records import case_stream, natural_key, summary
@@ -25,11 +26,6 @@ from liangfa_protos.enforcement_record.v1 import case_service_pb2 as rpc
 from liangfa_protos.enforcement_record.v1 import events_pb2
 from liangfa_protos.enforcement_record.v1 import screening_service_pb2 as screening_rpc
 from liangfa_protos.standards.v1 import values_pb2
-
-AMENDABLE = (
-    "title", "cause", "narrative", "amount_yuan", "source", "legal_basis", "handlers",
-    "parties", "occurred_on", "facts", "decision", "case_number", "remarks",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +135,7 @@ class CaseCommands:
         _refuse_taken_number(case, work)
         key = natural_key(case.agency_id, case.decision.document_number, case.parties)
         result = enter_case(case, work, self._screening, natural_key=key)
-        return rpc.RegisterCaseResponse(case=case, screening=result)
+        return rpc.RegisterCaseResponse(case=case, screening=result or _clear(case))
 
     def _amend(self, command: AmendCase, work: Work) -> rpc.AmendCaseResponse:
         row, before = _open_case(command.case_id, work, command.expected_version)
@@ -148,17 +144,17 @@ class CaseCommands:
         after = pb.Case()
         after.CopyFrom(before)
         new = unmasked(command.case, before)
-        changes = [change for name in dict.fromkeys(command.fields) if (change := _take(name, new, after))]
+        changes = [change for name in dict.fromkeys(command.fields) if (change := take_field(name, new, after))]
         if not changes:
             raise errors.NothingChanged
         check_case(after)
         _refuse_taken_number(after, work)
-        result = change_case(after, before, row, work, self._screening)
+        screened = change_case(after, before, row, work, self._screening)
         event = events_pb2.CaseAmended(
             case=summary(after), changes=changes, reason=command.reason, after_decision=before.stage in DECIDED
         )
         work.record(case_stream(after.id), event)
-        keep_result(after, result, work, work.rows(screenings, "case_id", after.id))
+        keep_result(after, screened, work, work.rows(screenings, "case_id", after.id))
         return rpc.AmendCaseResponse(case=after, changes=changes)
 
     def _decide(self, command: RecordDecision, work: Work) -> rpc.RecordDecisionResponse:
@@ -175,9 +171,9 @@ class CaseCommands:
         if row["natural_key"] is None:
             key = natural_key(after.agency_id, after.decision.document_number, after.parties)
             row = {**row, "natural_key": key}
-        result = change_case(after, before, row, work, self._screening)
+        screened = change_case(after, before, row, work, self._screening)
         work.record(case_stream(after.id), events_pb2.DecisionRecorded(case=summary(after), decision=after.decision))
-        keep_result(after, result, work, work.rows(screenings, "case_id", after.id))
+        result = keep_result(after, screened, work, work.rows(screenings, "case_id", after.id))
         return rpc.RecordDecisionResponse(case=after, screening=result)
 
     def _screen(self, command: ScreenCase, work: Work) -> screening_rpc.ScreenCaseResponse:
@@ -185,8 +181,8 @@ class CaseCommands:
         row = _case_row(command.case_id, work)
         case = pb.Case.FromString(row["body"])
         require_version(case, command.stored.version)
-        result = screen_again(case, row, work, self._screening)
-        keep_result(case, result, work, work.rows(screenings, "case_id", case.id))
+        screened = screen_again(case, row, work, self._screening)
+        result = keep_result(case, screened, work, work.rows(screenings, "case_id", case.id))
         return screening_rpc.ScreenCaseResponse(screening=result)
 
 
@@ -256,6 +252,16 @@ def _open_case(case_id: str, work: Work, expected_version: int) -> tuple[Row, pb
     return row, case
 
 
+def _clear(case: pb.Case) -> pb.Screening:
+    """Return what is said of a case in which nothing was found; it is not stored beside the case."""
+    return pb.Screening(
+        case_id=case.id,
+        outcome=case.screening_outcome,
+        library_version=case.library_version,
+        screened_at=case.registered_at,
+    )
+
+
 def require_version(case: pb.Case, expected: int) -> None:
     """Raise `Stale` unless the case is at the version that the caller read."""
     if case.version != expected:
@@ -294,37 +300,6 @@ def _first_stage(case: pb.Case) -> pb.Stage.ValueType:
     if case.HasField("decision"):
         return pb.STAGE_DECIDED
     return case.stage if case.stage in FIRST else pb.STAGE_RECEIVED
-
-
-def _take(name: str, new: pb.Case, case: pb.Case) -> pb.FieldChange | None:
-    """Put the new value of one field into `case`; return the change, None when there is none."""
-    if name not in AMENDABLE:
-        raise errors.FieldNotAmendable(name, ", ".join(AMENDABLE))
-    before, after = field_text(case, name), field_text(new, name)
-    if before == after:
-        return None
-    case.ClearField(name)  # type: ignore[arg-type]  # a field name checked against AMENDABLE
-    only = pb.Case()
-    only.CopyFrom(new)
-    for field, _ in new.ListFields():
-        if field.name != name:
-            only.ClearField(field.name)  # type: ignore[arg-type]  # a field's own name
-    case.MergeFrom(only)
-    return pb.FieldChange(field=name, old_value=before, new_value=after)
-
-
-def field_text(case: pb.Case, name: str) -> str:
-    """Return a field of a case as text, for keeping old values."""
-    value = getattr(case, name)
-    if isinstance(value, str):
-        return value
-    if name == "source":
-        return pb.Source.Name(value)
-    if name == "facts":
-        return "; ".join(f"{key}={value[key]}" for key in sorted(value))
-    if name == "decision":
-        return str(value).strip() if case.HasField("decision") else ""
-    return "; ".join(str(item).strip().replace("\n", ", ") for item in value)
 
 
 def _not_allowed(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from liangfa_enforcement_record.queries.paging import Page, after, from_token, page_size, to_token
-from liangfa_enforcement_record.tables import findings, import_rows, imports
+from liangfa_enforcement_record.tables import cases, findings, import_rows, imports
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as pb
 
 MAX_PAGE_BYTES = 2 << 20
@@ -65,3 +66,29 @@ def uncorrected_rows(connection: sa.Connection, import_id: str) -> list[pb.Rejec
         .order_by(import_rows.c.row)
     )
     return [pb.RejectedRow.FromString(body) for (body,) in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCase:
+    """A case that an imported row may be: its id, and the content that it was imported with."""
+
+    id: str
+    row_hash: str
+
+
+def known_cases(connection: sa.Connection, natural_keys: list[str]) -> dict[str, KnownCase]:
+    """Return the cases known under `natural_keys`."""
+    query = sa.select(cases.c.natural_key, cases.c.id, cases.c.row_hash).where(cases.c.natural_key.in_(natural_keys))
+    return {key: KnownCase(case_id, row_hash or "") for key, case_id, row_hash in connection.execute(query)}
+
+
+def unfinished_import(connection: sa.Connection, agency_id: str, sha256: str, mapping: str, *, is_dry_run: bool) -> Any:
+    """Return the agency's import of this very table that has not ended, None when there is none."""
+    query = sa.select(imports).where(
+        imports.c.agency_id == agency_id,
+        imports.c.sha256 == sha256,
+        imports.c.mapping == mapping,
+        imports.c.is_dry_run.is_(is_dry_run),
+        imports.c.state == "running",
+    )
+    return connection.execute(query.order_by(imports.c.started_at)).mappings().first()

@@ -4,86 +4,103 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
+import io
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from liangfa_enforcement_record.commands.import_commands import BeginImport, CorrectRow, ImportCommands
-from liangfa_enforcement_record.errors import ImportNotFound
-from liangfa_enforcement_record.importer import Importer, Running, belong, open_mapped
-from liangfa_enforcement_record.intake import rejects
-from liangfa_enforcement_record.intake.mapping import head_of, suggest, to_yaml
-from liangfa_enforcement_record.intake.rows import read_row
-from liangfa_enforcement_record.intake.tables import TableRow, open_table
+from liangfa_enforcement_record.commands.import_commands import (
+    RUNNING,
+    BeginImport,
+    ImportCommands,
+    TakeCorrectedRow,
+)
+from liangfa_enforcement_record.drafted import kept_outcome, prepared
+from liangfa_enforcement_record.errors import (
+    FileTooLarge,
+    ImportNotFound,
+    ImportNotResumable,
+    RowStillWrong,
+    refused_table,
+)
+from liangfa_enforcement_record.importer import INTERRUPTED, Importer, Running
+from liangfa_enforcement_record.importing.limits import Limits
+from liangfa_enforcement_record.importing.refusals import TableRefused
+from liangfa_enforcement_record.importing.rejects import rejects_csv, write_rejects_xlsx
+from liangfa_enforcement_record.importing.rows import suggestion_for
+from liangfa_enforcement_record.importing.tables import open_table
 from liangfa_enforcement_record.queries import imports as queries
 from liangfa_enforcement_record.rpc.case_servicer import call_of
+from liangfa_enforcement_record.table_reading import TableReader, checked, notes_zh
 from liangfa_kit.boarding import actor_text
 from liangfa_kit.context import current
-from liangfa_kit.errors import Exhausted, Invalid, Precondition
+from liangfa_kit.errors import FieldViolation
+from liangfa_kit.objects import PIECE_BYTES, ObjectStore
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
+from liangfa_kit.work import Call
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as pb
 from liangfa_protos.enforcement_record.v1.import_service_pb2_grpc import ImportServiceServicer
 
-MAX_FILE_BYTES = 512 << 20
+_LIMITS = Limits()
 _NAMESPACE = uuid.UUID("2f0c5c1e-6d0b-5c1a-9a53-1d9a5f6f7a10")
 
 
 class ImportServicer(ImportServiceServicer):
-    """Translates between streams of bytes and imports. `folder` keeps the tables, named by their SHA-256."""
+    """Translates between streams of bytes and imports."""
 
-    def __init__(self, train: Train, store: Store, handlers: ImportCommands, importer: Importer, folder: Path) -> None:
+    def __init__(
+        self, train: Train, store: Store, objects: ObjectStore, handlers: ImportCommands, importer: Importer
+    ) -> None:
         self._train = train
         self._store = store
+        self._objects = objects
         self._do = handlers
         self._importer = importer
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     async def SuggestMapping(
         self, request_iterator: AsyncIterator[pb.SuggestMappingRequest], _context: Any
     ) -> pb.SuggestMappingResponse:
-        """Propose which column is which field, for a person to confirm."""
-        path, _sha256, first = await self._received(request_iterator)
-        head = await asyncio.to_thread(lambda: head_of(open_table(path, first.file_name)))
-        mapping, suggestions = suggest(head)
-        return pb.SuggestMappingResponse(
-            layout=mapping.layout,
-            columns=[
-                pb.ColumnSuggestion(
-                    header=s.header,
-                    field=s.column.field if s.column else "",
-                    confidence=s.confidence,
-                    reason=s.reason,
-                )
-                for s in suggestions
-            ],
-            mapping_yaml=to_yaml(mapping),
-        )
+        """Propose which column is which field, for a person to confirm. The file is not kept."""
+        with tempfile.TemporaryDirectory(prefix="liangfa-") as folder:
+            path = Path(folder) / "table"
+            name = ""
+            with path.open("wb") as file:
+                async for part in request_iterator:
+                    name = name or part.file_name
+                    if file.tell() + len(part.content) > _LIMITS.file_bytes:
+                        raise FileTooLarge(_LIMITS.file_bytes, file.tell() + len(part.content))
+                    file.write(part.content)
+            return await asyncio.to_thread(_suggestion, path, name)
 
     async def ImportTable(
         self, request_iterator: AsyncIterator[pb.ImportTableRequest], _context: Any
     ) -> AsyncIterator[pb.ImportTableResponse]:
-        """Take a table in and import it; the same file of the same agency is the same import."""
-        path, sha256, first = await self._received(request_iterator)
-        if first.dry_run:
-            async for progress in self._importer.dry_run(path, first.file_name, first.mapping_yaml):
-                yield pb.ImportTableResponse(progress=progress)
-            return
-        call = call_of(first.request_id)
-        await asyncio.to_thread(_check_readable, path, first.file_name, first.mapping_yaml)
-        begin = BeginImport(
-            import_id=str(uuid.uuid5(_NAMESPACE, f"{call.actor.agency_id}/{sha256}/{first.mapping_yaml}")),
-            file_name=first.file_name,
-            sha256=sha256,
-            mapping=first.mapping_yaml,
-            dry_run=False,
-            importer=actor_text(call.actor),
+        """Take a table in and import it. An import of the same table that has not ended is gone on with."""
+        first, sha256, call = await self._received(request_iterator)
+        path = await self._objects.local_path(sha256)
+        table = await asyncio.to_thread(checked, path, first.file_name, first.mapping_yaml)
+        agency_id = call.actor.agency_id
+        unfinished = await self._store.read(
+            lambda connection: queries.unfinished_import(
+                connection, agency_id, sha256, first.mapping_yaml, is_dry_run=first.dry_run
+            )
         )
-        running = await self._importer.begin(begin, path, call)
+        if unfinished is not None:
+            running = self._importer.resume(unfinished, call)
+        else:
+            begin = BeginImport(
+                import_id=str(uuid.uuid5(_NAMESPACE, f"{call.actor.person_id}/{call.request_id}")),
+                file_name=first.file_name,
+                sha256=sha256,
+                mapping=first.mapping_yaml,
+                dry_run=first.dry_run,
+                importer=actor_text(call.actor),
+                notes_zh=notes_zh(table),
+            )
+            running = await self._importer.begin(begin, call)
         async for progress in running.follow():
             yield pb.ImportTableResponse(progress=progress)
 
@@ -116,17 +133,9 @@ class ImportServicer(ImportServiceServicer):
         """Go on with an interrupted import at the first row that was not entered."""
         call = call_of(request.request_id)
         row = await self._row(request.import_id)
-        progress = pb.ImportProgress.FromString(row["progress"])
-        if row["state"] != "running":
-            raise Precondition(
-                f"Import {request.import_id} has ended ({row['state']}): there is nothing to resume.",
-                message_zh="该导入已结束，无需继续。",
-                remedy="Import the corrected file, or correct single rows.",
-                reason="IMPORT_NOT_RESUMABLE",
-            )
-        running: Running = self._importer.resume(
-            progress, self._folder / row["sha256"], row["mapping"], call, skip=row["next_row"]
-        )
+        if row["state"] != RUNNING:
+            raise ImportNotResumable(request.import_id, row["state"])
+        running: Running = self._importer.resume(row, call)
         async for progress in running.follow():
             yield pb.ResumeImportResponse(progress=progress)
 
@@ -141,22 +150,18 @@ class ImportServicer(ImportServiceServicer):
         """Take one corrected row in the place of one kept aside."""
         call = call_of(request.request_id)
         row = await self._row(request.import_id)
-        mapping, _rows = await asyncio.to_thread(
-            open_mapped, self._folder / row["sha256"], row["file_name"], row["mapping"]
-        )
-        cells = [request.values.get(header, "") for header in mapping.headers]
-        outcome = read_row(TableRow(request.row, cells), mapping)
-        if outcome.prepared is None:
-            told = "；".join(f"{p.column}：{p.message_zh}，{p.remedy_zh}" for p in outcome.problems if p.is_error)
-            raise Invalid(
-                f"Row {request.row} still has errors: {', '.join(p.reason for p in outcome.problems if p.is_error)}.",
-                message_zh=f"第 {request.row} 行仍有错误：{told or outcome.skipped}",
-                remedy="Correct the columns named and send the row again.",
-                reason="ROW_STILL_WRONG",
-                row=request.row,
-            )
-        belong(outcome.prepared, call.actor)
-        return await self._train.execute(self._do.correct, CorrectRow(request.import_id, outcome.prepared), call)
+        progress = pb.ImportProgress.FromString(row["progress"])
+        reader = TableReader(await self._objects.local_path(row["sha256"]), progress, row["mapping"], call.actor)
+        outcome = await asyncio.to_thread(reader.corrected, request.row, dict(request.values))
+        taken = prepared(outcome, call.actor, request.import_id)
+        if taken is None:
+            told = "；".join(f"{found.column}：{found.message_zh}，{found.remedy_zh}" for found in outcome.errors)
+            violations = tuple(FieldViolation(f.column, f.reason, f.message_zh) for f in outcome.errors)
+            raise RowStillWrong(request.row, violations, told or "该行不是案件")
+        keys = [taken.natural_key]
+        known = await self._store.read(lambda connection: queries.known_cases(connection, keys))
+        command = TakeCorrectedRow(request.import_id, taken, {key: case.id for key, case in known.items()})
+        return await self._train.execute(self._do.correct, command, call)
 
     async def ExportRejectedRows(
         self, request: pb.ExportRejectedRowsRequest, _context: Any
@@ -164,10 +169,9 @@ class ImportServicer(ImportServiceServicer):
         """Send the rows kept aside, those corrected left out, as a file that can be imported again."""
         row = await self._row(request.import_id)
         kept = await self._store.read(lambda c: queries.uncorrected_rows(c, request.import_id))
-        is_xlsx = request.format == "xlsx"
-        writer = rejects.to_xlsx if is_xlsx else rejects.to_csv
-        name = f"{Path(row['file_name']).stem}-待更正.{'xlsx' if is_xlsx else 'csv'}"
-        for number, part in enumerate(await asyncio.to_thread(lambda: list(writer(kept)))):
+        kind = "xlsx" if request.format == "xlsx" else "csv"
+        name = f"{Path(row['file_name']).stem}-待更正.{kind}"
+        for number, part in enumerate(await asyncio.to_thread(_rejects_file, kept, kind)):
             yield pb.ExportRejectedRowsResponse(file_name="" if number else name, content=part)
 
     async def ListFindings(self, request: pb.ListFindingsRequest, _context: Any) -> pb.ListFindingsResponse:
@@ -185,88 +189,73 @@ class ImportServicer(ImportServiceServicer):
 
     def _progress(self, row: Any) -> pb.ImportProgress:
         """Return an import's progress; one that no process is at work on is interrupted."""
+        running = self._importer.running(row["id"])
+        if running is not None:
+            return running.progress
         progress = pb.ImportProgress.FromString(row["progress"])
-        if progress.state == "running" and self._importer.running(row["id"]) is None:
-            progress.state = "interrupted"
+        if progress.state == RUNNING:
+            progress.state = INTERRUPTED
         return progress
 
-    async def _received(self, parts: AsyncIterator[Any]) -> tuple[Path, str, Any]:
-        """Store the streamed bytes by their hash; return the path, the hash and the first message."""
-        arriving = _Arriving(self._folder)
-        first: Any = None
+    async def _received(self, parts: AsyncIterator[pb.ImportTableRequest]) -> tuple[pb.ImportTableRequest, str, Call]:
+        """Keep the streamed bytes by their hash; return the first message, the hash and the caller's `Call`.
+
+        The fingerprint of the request is that of the file: the same request id with another file is another request.
+        """
+        first: pb.ImportTableRequest | None = None
+        upload_id, hasher, size = str(uuid.uuid4()), hashlib.sha256(), 0
         try:
             async for part in parts:
-                first = first if first is not None else part
-                arriving.add(part.content)
-            if first is None:
-                arriving.give_up()
-                raise Invalid("No bytes were sent.", message_zh="没有收到文件内容。", reason="TABLE_UNREADABLE")
-            path, sha256 = await asyncio.to_thread(arriving.keep)
+                if first is None:
+                    first = part
+                    call = call_of(part.request_id)
+                if size + len(part.content) > _LIMITS.file_bytes:
+                    raise FileTooLarge(_LIMITS.file_bytes, size + len(part.content))  # noqa: TRY301 - discarded below
+                if part.content:
+                    hasher.update(part.content)
+                    size = await self._objects.append(upload_id, size, part.content)
+            if first is None or not size:
+                raise refused_table(TableRefused("FILE_EMPTY"))  # noqa: TRY301 - discarded below
+            await self._objects.finish(upload_id, size, hasher.hexdigest())
         except BaseException:
-            arriving.give_up()
+            await self._objects.discard(upload_id)
             raise
-        return path, sha256, first
+        sha256 = hasher.hexdigest()
+        return first, sha256, Call(call.actor, call.request_id, bytes.fromhex(sha256), call.traceparent)
 
 
-class _Arriving:
-    """A table on its way in: a temporary file that becomes a kept one, named by its hash, or vanishes."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file = tempfile.NamedTemporaryFile(dir=folder, prefix=".arriving-", delete=False)  # noqa: SIM115 - keep() or give_up() closes it
-        self._hasher = hashlib.sha256()
-        self._size = 0
-
-    def add(self, content: bytes) -> None:
-        """Take the next bytes. Raises `Exhausted` beyond the limit or on a full disk."""
-        self._size += len(content)
-        if self._size > MAX_FILE_BYTES:
-            raise _too_large(self._size)
-        self._hasher.update(content)
-        try:
-            self._file.write(content)
-        except OSError as error:
-            raise disk_full() from error
-
-    def keep(self) -> tuple[Path, str]:
-        """Make the file durable under its hash; return its path and hash."""
-        try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise disk_full() from error
-        self._file.close()
-        sha256 = self._hasher.hexdigest()
-        path = self._folder / sha256
-        Path(self._file.name).replace(path)
-        return path, sha256
-
-    def give_up(self) -> None:
-        """Remove what has arrived, if it was not kept."""
-        self._file.close()
-        Path(self._file.name).unlink(missing_ok=True)
-
-
-def disk_full() -> Exhausted:
-    """Return the refusal of a file for which there is no room."""
-    return Exhausted(
-        "The disk is full: nothing was imported.",
-        message_zh="磁盘已满：未导入任何内容。",
-        remedy="Free space on the data volume, then send the file again.",
-        reason="DISK_FULL",
+def _suggestion(path: Path, name: str) -> pb.SuggestMappingResponse:
+    try:
+        _header, suggestion = suggestion_for(open_table(path, name))
+    except TableRefused as refusal:
+        raise refused_table(refusal) from refusal
+    columns = [
+        pb.ColumnSuggestion(
+            header=column.header,
+            field=column.field,
+            confidence=column.confidence,
+            reason=column.reason_en,
+            reason_zh=column.reason_zh,
+            unit=str(column.unit) if column.unit else "",
+            samples=column.samples,
+        )
+        for column in suggestion.columns
+    ]
+    return pb.SuggestMappingResponse(
+        layout=suggestion.layout,
+        columns=columns,
+        mapping_yaml=suggestion.mapping.to_yaml(),
+        certain=suggestion.is_certain,
     )
 
 
-def _check_readable(path: Path, name: str, mapping_yaml: str) -> None:
-    """Refuse a file that cannot be read before an import of it is begun."""
-    _mapping, rows = open_mapped(path, name, mapping_yaml)
-    next(rows, None)
-
-
-def _too_large(size: int) -> Exhausted:
-    return Exhausted(
-        f"The file has more than {MAX_FILE_BYTES >> 20} MiB ({size >> 20} MiB so far).",
-        message_zh=f"文件超过 {MAX_FILE_BYTES >> 20} MiB。",
-        remedy="Split the table and send the parts.",
-        reason="FILE_TOO_LARGE",
-    )
+def _rejects_file(rows: list[pb.RejectedRow], kind: str) -> list[bytes]:
+    """Return the rows as a file of `kind`, in pieces of at most 256 KiB."""
+    file = io.BytesIO()
+    outcomes = map(kept_outcome, rows)
+    if kind == "xlsx":
+        write_rejects_xlsx(outcomes, file)
+    else:
+        file.writelines(rejects_csv(outcomes))
+    content = file.getvalue()
+    return [content[start : start + PIECE_BYTES] for start in range(0, len(content), PIECE_BYTES)]

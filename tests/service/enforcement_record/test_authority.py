@@ -122,7 +122,7 @@ class Things:
     def request(self, rpc: str, number: int) -> Message | list[Message]:
         """Return a request of `rpc` about these things, with a request id of its own; a list is a stream."""
         name = rpc.partition("/")[2]
-        values: dict[str, Any] = {
+        values: Any = {
             "RegisterCase": {"case": case()},
             "RegisterSimpleCase": {"party": party(), "cause": "占道经营", "narrative": "x", "decision": decision("")},
             "AmendCase": {"expected_version": 99, "fields": ["title"], "reason": "x"},

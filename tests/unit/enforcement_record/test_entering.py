@@ -132,9 +132,18 @@ async def test_identity_numbers_and_codes_find_the_party_again(tmp_path: Path) -
     """Codes are what identifies; names identify bodies only, and only within their city."""
     async with running_record(tmp_path) as record:
         person = party("王小明", kind=3, id_document_type="resident_id", id_document_number=RESIDENT_ID)
-        await record.register(case(parties=[party(uscc=USCC), person, party(), party("李某")]))
+        parties = [party(uscc=USCC), person, party(), party("李某")]
+        await record.register(case(cause="销售侵犯注册商标专用权的商品", narrative=CRIME, parties=parties))
         keys = [row["identity_key"] for row in await record.rows(party_records)]
         assert keys == [f"uscc:{USCC}", f"id:{RESIDENT_ID}", "name:4201:武汉市洪山区红星商贸有限公司", ""]
+
+
+async def test_a_case_of_no_candidate_offence_is_never_looked_at_again(tmp_path: Path) -> None:
+    """Ten thousand parking fines of one company must not slow down its next case."""
+    async with running_record(tmp_path) as record:
+        await record.register(case(parties=[party(uscc=USCC)]))
+        row = (await record.rows(party_records))[0]
+        assert (row["identity_key"], row["code"]) == ("", USCC)
 
 
 async def test_the_same_request_id_enters_one_case(tmp_path: Path) -> None:

@@ -532,6 +532,7 @@ class RowProblem(_message.Message):
     MESSAGE_EN_FIELD_NUMBER: _builtins.int
     REMEDY_ZH_FIELD_NUMBER: _builtins.int
     REMEDY_EN_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
     column: _builtins.str
     """Header of the column."""
     value: _builtins.str
@@ -546,6 +547,8 @@ class RowProblem(_message.Message):
     """What to do, in Chinese."""
     remedy_en: _builtins.str
     """What to do, in English."""
+    detail: _builtins.str
+    """What else is worth telling: a proposal that nobody applied, the other amount."""
     def __init__(
         self,
         *,
@@ -556,10 +559,11 @@ class RowProblem(_message.Message):
         message_en: _builtins.str = ...,
         remedy_zh: _builtins.str = ...,
         remedy_en: _builtins.str = ...,
+        detail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "message_en", b"message_en", "message_zh", b"message_zh", "reason", b"reason", "remedy_en", b"remedy_en", "remedy_zh", b"remedy_zh", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "detail", b"detail", "message_en", b"message_en", "message_zh", b"message_zh", "reason", b"reason", "remedy_en", b"remedy_en", "remedy_zh", b"remedy_zh", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -827,15 +831,23 @@ class Finding(_message.Message):
     CASE_IDS_FIELD_NUMBER: _builtins.int
     MESSAGE_ZH_FIELD_NUMBER: _builtins.int
     ROW_FIELD_NUMBER: _builtins.int
+    MESSAGE_EN_FIELD_NUMBER: _builtins.int
+    OTHER_ROWS_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """repeat, near_repeat, split."""
+    """repeat, revised, near_repeat, shared_number, number_of_two_agencies, split."""
     message_zh: _builtins.str
     """Why, in Chinese."""
     row: _builtins.int
     """Row that raised it."""
+    message_en: _builtins.str
+    """Why, in English."""
     @_builtins.property
     def case_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Cases concerned."""
+        """Case that the row became, when it became one."""
+
+    @_builtins.property
+    def other_rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Earlier rows concerned."""
 
     def __init__(
         self,
@@ -844,10 +856,12 @@ class Finding(_message.Message):
         case_ids: _abc.Iterable[_builtins.str] | None = ...,
         message_zh: _builtins.str = ...,
         row: _builtins.int = ...,
+        message_en: _builtins.str = ...,
+        other_rows: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_ids", b"case_ids", "kind", b"kind", "message_zh", b"message_zh", "row", b"row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_ids", b"case_ids", "kind", b"kind", "message_en", b"message_en", "message_zh", b"message_zh", "other_rows", b"other_rows", "row", b"row"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
