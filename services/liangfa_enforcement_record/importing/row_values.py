@@ -117,7 +117,7 @@ class RowValues:
             value = self._unescaped(column, value)
         if len(value) > column.most:
             self._note(column, cell, "TEXT_TOO_LONG", f"{len(value)} > {column.most}")
-            return ""
+            return value[: column.most]
         if (kind is Kind.TEXT or kind is Kind.NAME) and (value is not cell or REPLACEMENT in value):
             self._look_at(column, cell, value)
         if len(value) in _CUT_LENGTHS and column.field in _CUT_FIELDS and value[-1] not in _SENTENCE_ENDS:

@@ -6,8 +6,10 @@ import csv
 import io
 import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import yaml
 from openpyxl import Workbook
 
 from liangfa_enforcement_record.importing import RowOutcome, open_table, read_drafts
@@ -33,6 +35,10 @@ CASE = (
     "2017-01-08",
     "武汉市洪山区市场监督管理局",
 )
+
+DATA = Path(__file__).parents[3] / "data"
+LAYOUTS_AS_WRITTEN: dict[str, list[str]] = yaml.safe_load((DATA / "tables/layouts.yaml").read_text(encoding="utf-8"))
+"""Headers of the known layouts as agencies write them."""
 
 
 def row_of(**changes: str) -> tuple[str, ...]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,11 +23,7 @@ from liangfa_enforcement_record.importing.layouts import LAYOUTS
 from liangfa_enforcement_record.importing.rows import suggestion_for
 from liangfa_enforcement_record.importing.tables import Row
 from liangfa_standards.money import MoneyUnit
-from tests.unit.enforcement_record.importing.files import CASE, NAMES, csv_bytes
-
-LAYOUTS_AS_WRITTEN: dict[str, list[str]] = yaml.safe_load(
-    (Path(__file__).parents[3] / "data/tables/layouts.yaml").read_text(encoding="utf-8")
-)
+from tests.unit.enforcement_record.importing.files import CASE, LAYOUTS_AS_WRITTEN, NAMES, csv_bytes
 
 
 def header_of(names: list[str]) -> Header:
