@@ -13,24 +13,28 @@ from functools import lru_cache
 
 _HAN = "\\u3007\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\U00020000-\\U0003ffff"
 _RUN = re.compile(f"([{_HAN}]+)|([^\\W_{_HAN}]+)")
+_FOLDED_ALREADY = re.compile(
+    "[\\x00-\\x7f\u3000-\u3003\u3005-\u301f\u4e00-\u9fff\u2010-\u2027\u00b7，。；：（）！？【】％＋－]*"
+)
+"""Characters that folding leaves alone, or turns from one separator into another: most texts hold no others."""
 MAX_QUERY_CHARACTERS = 200
 
 
 def folded(text: str) -> str:
     """Return `text` as it is indexed: NFKC (full width to half width) and lower case."""
-    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).lower()
+    # The comparison costs a tenth of the folding, which nine texts in ten do not need.
+    return text.lower() if _FOLDED_ALREADY.fullmatch(text) else unicodedata.normalize("NFKC", text).lower()
 
 
 def index_terms(text: str) -> str:
     """Return the space-separated terms of a document, in text order."""
     terms: list[str] = []
-    for match in _RUN.finditer(folded(text)):
-        run = match[1]
-        if run is None:
-            terms.append(match[2])
+    for han, other in _RUN.findall(folded(text)):
+        if han:
+            terms.extend(map(str.__add__, han, han[1:]))
+            terms.append(han[-1])
         else:
-            terms.extend(map(str.__add__, run, run[1:]))
-            terms.append(run[-1])
+            terms.append(other)
     return " ".join(terms)
 
 

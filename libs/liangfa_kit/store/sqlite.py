@@ -158,17 +158,25 @@ class SqliteTransaction:
 
     def index(self, changes: Sequence[IndexChange]) -> None:
         """Apply changes to contentless FTS5 tables, which need the old terms back to forget them."""
+        fresh: dict[str, list[tuple[int, str]]] = {}
         for change in changes:
             name = change.index.name
+            if change.previous is None and change.terms is not None:
+                fresh.setdefault(name, []).append((change.rowid, change.terms))
+                continue
+            self._index_new(fresh)  # what came before a replacement may be what it replaces
             if change.previous is not None:
-                self._connection.execute(
-                    f"INSERT INTO {name}({name}, rowid, terms) VALUES ('delete', ?, ?)",
-                    (change.rowid, change.previous),
-                )
+                forget = f"INSERT INTO {name}({name}, rowid, terms) VALUES ('delete', ?, ?)"
+                self._connection.execute(forget, (change.rowid, change.previous))
             if change.terms is not None:
-                self._connection.execute(
-                    f"INSERT INTO {name}(rowid, terms) VALUES (?, ?)", (change.rowid, change.terms)
-                )
+                self._index_new({name: [(change.rowid, change.terms)]})
+        self._index_new(fresh)
+
+    def _index_new(self, documents: dict[str, list[tuple[int, str]]]) -> None:
+        """Index new documents by the name of their table, one statement for all; empties `documents`."""
+        for name, rows in documents.items():
+            self._connection.executemany(f"INSERT INTO {name}(rowid, terms) VALUES (?, ?)", rows)
+        documents.clear()
 
     def lock_counter(self, name: str) -> int:
         """Return a counter; BEGIN IMMEDIATE already holds every other writer off."""
