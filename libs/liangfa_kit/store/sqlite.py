@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -197,6 +198,7 @@ class _Statements:
     def __init__(self, table: sa.Table) -> None:
         self._name = table.name
         self.columns = tuple(column.name for column in table.columns)
+        self._whole = itemgetter(*self.columns) if len(self.columns) > 1 else lambda row: (row[self.columns[0]],)
         self._booleans = tuple(c.name for c in table.columns if isinstance(c.type, sa.Boolean))
         (key,) = table.primary_key.columns or (None,)
         if key is None:
@@ -220,8 +222,11 @@ class _Statements:
         if len(row) > len(self.columns):
             unknown = set(row) - set(self.columns)
             raise TypeError(f"table {self._name} has no columns {sorted(unknown)}")
-        get = row.get
-        return tuple([get(name) for name in self.columns])
+        try:
+            values: tuple[Any, ...] = self._whole(row)
+        except KeyError:  # columns left out become NULL
+            return tuple([row.get(name) for name in self.columns])
+        return values
 
     def to_rows(self, tuples: list[tuple[Any, ...]]) -> list[Row]:
         rows: list[dict[str, Any]] = [dict(zip(self.columns, values, strict=True)) for values in tuples]
