@@ -38,14 +38,12 @@ def draft_of(
     found = amounts_in_words(content) if content else NOTHING_FOUND
     fine = values.settled("fine", found.fine_yuan)
     confiscated = values.confiscated(found)
-    total = values.money("penalty_total")
-    involved = values.money("amount_involved")
+    total, involved = values.money("penalty_total"), values.money("amount_involved")
     decided_on, decided_text = values.decided(received_on) if layout.is_decided else (None, "")
     agency = texts.get("agency_name", "")
     agency_type = agency_type_of(agency) if agency else None
-    suggested_fine = found.fine_yuan if fine is None else None
-    suggested_confiscated = found.confiscated_yuan if confiscated is None else None
-    if suggested_fine is not None or suggested_confiscated is not None:
+    suggested = (found.fine_yuan if fine is None else None, found.confiscated_yuan if confiscated is None else None)
+    if suggested != (None, None):
         values.note("penalty_content", "MONEY_SUGGESTED")
     return CaseDraft(
         row=values.row,
@@ -64,8 +62,8 @@ def draft_of(
         fine_yuan=fine,
         confiscated_yuan=confiscated,
         penalty_total_yuan=total.yuan if total is not None else found.total_yuan,
-        suggested_fine_yuan=suggested_fine,
-        suggested_confiscated_yuan=suggested_confiscated,
+        suggested_fine_yuan=suggested[0],
+        suggested_confiscated_yuan=suggested[1],
         amount_involved_yuan=involved.yuan if involved is not None else None,
         licence=" ".join(filter(None, (texts.get("licence"), texts.get("licence_number")))),
         decided_on=decided_on,

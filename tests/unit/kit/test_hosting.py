@@ -81,12 +81,12 @@ async def test_services_start_and_stop_in_order() -> None:
 async def test_failed_background_work_shows_and_starts_again() -> None:
     """Its service is not ready meanwhile; the others are."""
     attempts = 0
-    works = asyncio.Event()
+    works, mended = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         nonlocal attempts
         attempts += 1
-        if attempts < 3:
+        if not mended.is_set():
             raise ConnectionError("no broker")
         works.set()
         await asyncio.Event().wait()
@@ -97,9 +97,10 @@ async def test_failed_background_work_shows_and_starts_again() -> None:
             await asyncio.sleep(0.005)
         assert running.health.troubles("a") == ["relay failed and is being restarted: ConnectionError."]
         assert running.health.troubles("b") == []
-        await asyncio.wait_for(works.wait(), 5)
+        mended.set()
+        await asyncio.wait_for(works.wait(), 60)
         assert running.health.troubles() == []
-        assert attempts == 3
+        assert attempts > 1
 
 
 async def test_a_failed_start_closes_what_was_opened() -> None:
