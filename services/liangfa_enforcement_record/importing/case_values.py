@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import Any
 
 from liangfa_enforcement_record.importing.amounts import NOTHING_FOUND, amounts_in_words
 from liangfa_enforcement_record.importing.drafts import CaseDraft, PartyDraft, SkipReason
@@ -35,16 +36,10 @@ def draft_of(
     number = _document_number(values)
     categories, other_penalties = _categories(values)
     content = texts.get("penalty_content", "")
-    found = amounts_in_words(content) if content else NOTHING_FOUND
-    fine = values.settled("fine", found.fine_yuan)
-    confiscated = values.confiscated(found)
-    total, involved = values.money("penalty_total"), values.money("amount_involved")
+    amounts = _amounts(values, content)
     decided_on, decided_text = values.decided(received_on) if layout.is_decided else (None, "")
     agency = texts.get("agency_name", "")
     agency_type = agency_type_of(agency) if agency else None
-    suggested = (found.fine_yuan if fine is None else None, found.confiscated_yuan if confiscated is None else None)
-    if suggested != (None, None):
-        values.note("penalty_content", "MONEY_SUGGESTED")
     return CaseDraft(
         row=values.row,
         parties=parties,
@@ -59,12 +54,6 @@ def draft_of(
         penalty_categories=categories,
         other_penalties=other_penalties,
         penalty_content=content,
-        fine_yuan=fine,
-        confiscated_yuan=confiscated,
-        penalty_total_yuan=total.yuan if total is not None else found.total_yuan,
-        suggested_fine_yuan=suggested[0],
-        suggested_confiscated_yuan=suggested[1],
-        amount_involved_yuan=involved.yuan if involved is not None else None,
         licence=" ".join(filter(None, (texts.get("licence"), texts.get("licence_number")))),
         decided_on=decided_on,
         decided_text=decided_text,
@@ -89,7 +78,28 @@ def draft_of(
         remarks=texts.get("remarks", ""),
         names=names,
         cells=cells,
+        **amounts,
     )
+
+
+def _amounts(values: RowValues, content: str) -> dict[str, Any]:
+    """Return the draft's amounts: those that columns state, and those that only the decision's words suggest."""
+    found = amounts_in_words(content) if content else NOTHING_FOUND
+    fine = values.settled("fine", found.fine_yuan)
+    confiscated = values.confiscated(found)
+    total, involved = values.money("penalty_total"), values.money("amount_involved")
+    suggested_fine = found.fine_yuan if fine is None else None
+    suggested_confiscated = found.confiscated_yuan if confiscated is None else None
+    if suggested_fine is not None or suggested_confiscated is not None:
+        values.note("penalty_content", "MONEY_SUGGESTED")
+    return {
+        "fine_yuan": fine,
+        "confiscated_yuan": confiscated,
+        "penalty_total_yuan": total.yuan if total is not None else found.total_yuan,
+        "suggested_fine_yuan": suggested_fine,
+        "suggested_confiscated_yuan": suggested_confiscated,
+        "amount_involved_yuan": involved.yuan if involved is not None else None,
+    }
 
 
 def _document_number(values: RowValues) -> DocumentNumber:
