@@ -60,6 +60,11 @@ class CallContext:
             self._traceparent = value
 
     @property
+    def traceparent_if_known(self) -> str:
+        """The trace context if the caller sent one or somebody has asked for one, else an empty text."""
+        return self._traceparent
+
+    @property
     def trace_id(self) -> str:
         """The trace's id: 32 hexadecimal digits, which every error and log line carries."""
         return self.traceparent[3:35]

@@ -10,12 +10,14 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
 
 from liangfa_kit.clock import Clock
+from liangfa_kit.context import new_traceparent
 
 if TYPE_CHECKING:
     from liangfa_kit.context import CallContext
@@ -31,6 +33,7 @@ _NUMBER = re.compile(
     r")(?![0-9A-Za-z])"
 )
 _BATCH_LINES = 500
+_FAILURES = frozenset({"INTERNAL", "SET_ASIDE"})
 _BATCH_SECONDS = 0.25
 _JSON = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -49,8 +52,9 @@ def _stars(match: re.Match[str]) -> str:
 class CanonicalLog:
     """Writes the canonical lines, a batch at a time, at most a quarter of a second late.
 
-    It bypasses structlog, and it does not write line by line: each write gives the interpreter's lock away and costs
-    a busy server 25 µs. Lines are lost when a process is killed; what must not be lost is in the journal.
+    It bypasses structlog, and it neither renders nor writes line by line: done together, a line costs a busy server
+    3 µs instead of 25 (each write gives the interpreter's lock away). The last lines are lost when a process is
+    killed; what must not be lost is in the journal.
     """
 
     def __init__(
@@ -60,67 +64,75 @@ class CanonicalLog:
         self._clock = clock
         self._enabled = enabled
         self._close = close
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[Any, ...]] = []
 
     def served(self, call: CallContext, outcome: str, reason: str, seconds: float) -> None:
         """Tell that a call has ended: `outcome` is OK, CANCELLED or the error's kind."""
         if self._enabled:
-            actor = call.actor
-            self._keep(
-                {
-                    "at": self._clock.now(),
-                    "level": "error" if outcome == "INTERNAL" else "info",
-                    "event": "rpc",
-                    "method": call.method,
-                    "agency": actor.agency_id if actor else "",
-                    "entity": masked(call.entity) if call.entity else "",
-                    "outcome": outcome,
-                    "reason": reason,
-                    "duration_ms": int(seconds * 1e6) / 1e3,
-                    "trace_id": call.trace_id,
-                }
-            )
+            agency = call.actor.agency_id if call.actor else ""
+            trace = call.traceparent_if_known
+            self._keep((self._clock.now(), _SERVED, call.method, agency, call.entity, outcome, reason, seconds, trace))
 
     def consumed(
-        self, consumer: str, event_type: str, entity: str, outcome: str, reason: str, seconds: float, trace_id: str
+        self, consumer: str, event_type: str, entity: str, outcome: str, reason: str, seconds: float, traceparent: str
     ) -> None:
         """Tell that a consumer is done with a message: `outcome` is OK or SET_ASIDE."""
         if self._enabled:
-            self._keep(
-                {
-                    "at": self._clock.now(),
-                    "level": "info" if outcome == "OK" else "error",
-                    "event": "consumed",
-                    "consumer": consumer,
-                    "type": event_type,
-                    "entity": masked(entity),
-                    "outcome": outcome,
-                    "reason": reason,
-                    "duration_ms": int(seconds * 1e6) / 1e3,
-                    "trace_id": trace_id,
-                }
-            )
+            now = self._clock.now()
+            self._keep((now, _CONSUMED, consumer, event_type, entity, outcome, reason, seconds, traceparent))
 
     def flush(self) -> None:
         """Write what is waiting."""
         waiting, self._waiting = self._waiting, []
         if waiting:
-            self._write(b"".join(waiting))
+            self._write(b"".join([_line(*facts) for facts in waiting]))
 
     def close(self) -> None:
         """Write what is waiting and close the file."""
         self.flush()
         self._close()
 
-    def _keep(self, values: dict[str, object]) -> None:
-        self._waiting.append(orjson.dumps(values, option=_JSON))
-        if len(self._waiting) >= _BATCH_LINES:
-            self.flush()
-        elif len(self._waiting) == 1:
+    def _keep(self, facts: tuple[Any, ...]) -> None:
+        waiting = self._waiting
+        waiting.append(facts)
+        if len(waiting) == 1:
             try:
                 asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
             except RuntimeError:  # no event loop, so nothing that would write it later
                 self.flush()
+        elif len(waiting) >= _BATCH_LINES:
+            self.flush()
+
+
+_SERVED = ("rpc", "method", "agency")
+_CONSUMED = ("consumed", "consumer", "type")
+
+
+def _line(
+    at: datetime,
+    kind: tuple[str, str, str],
+    what: str,
+    whose: str,
+    entity: str,
+    outcome: str,
+    reason: str,
+    seconds: float,
+    traceparent: str,
+) -> bytes:
+    event, what_name, whose_name = kind
+    values = {
+        "at": at,
+        "level": "error" if outcome in _FAILURES else "info",
+        "event": event,
+        what_name: what,
+        whose_name: whose,
+        "entity": masked(entity) if entity else "",
+        "outcome": outcome,
+        "reason": reason,
+        "duration_ms": int(seconds * 1e6) / 1e3,
+        "trace_id": (traceparent or new_traceparent())[3:35],
+    }
+    return orjson.dumps(values, option=_JSON)
 
 
 def no_log(clock: Clock) -> CanonicalLog:

@@ -256,9 +256,10 @@ class Endpoint:
         """Tell what went wrong and answer with its status. Returns only when there is nobody to answer."""
         if isinstance(error, asyncio.CancelledError) and not _this_task().cancelling():
             error = Interrupted()
+        trace_id = call.trace_id  # the log line and the caller's error name the same one
         self._ended(call, span, *_told(error, call))
         if not isinstance(error, _GONE):
-            await wire.abort(*to_wire(error, call.trace_id))
+            await wire.abort(*to_wire(error, trace_id))
 
     def _ended(self, call: CallContext, span: Span | None, outcome: str, reason: str) -> None:
         pipeline = self._pipeline

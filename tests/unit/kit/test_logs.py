@@ -94,8 +94,9 @@ def test_a_canonical_line_says_who_did_what_to_which_with_what_outcome() -> None
     log = CanonicalLog(lines.append, CLOCK)
     call = CallContext("/x.Y/Z")
     call.actor, call.entity = CLERK, "420111199001011234"
+    assert call.trace_id
     log.served(call, "PRECONDITION", "CASE_ENDED", 0.0012345)
-    log.consumed("seen", "x.Raised", "e1", "SET_ASIDE", "ValueError", 0.5, call.trace_id)
+    log.consumed("seen", "x.Raised", "e1", "SET_ASIDE", "ValueError", 0.5, call.traceparent)
     served, consumed = map(json.loads, lines)
     assert served == {
         "at": "2026-03-02T01:00:00Z",
