@@ -51,8 +51,11 @@ _LIVE_CASES = (
 )
 
 
-async def demo(folder: Path, console: Console, *, ends: bool) -> None:
-    """Run the demonstration in `folder`, made anew; with `ends` stop after the live part, else watch until stopped."""
+async def demo(folder: Path, console: Console, *, ends: bool, shown: int = _SHOWN) -> None:
+    """Run the demonstration in `folder`, made anew; with `ends` stop after the live part, else watch until stopped.
+
+    `shown` is how many of the suspected cases are explained.
+    """
     shutil.rmtree(folder, ignore_errors=True)  # demonstration data only
     await asyncio.to_thread(folder.mkdir, parents=True)
     settings = PlatformSettings(
@@ -68,7 +71,7 @@ async def demo(folder: Path, console: Console, *, ends: bool) -> None:
         )
         await _import_all(platform, console)
         await _caught_up(platform)
-        await _show_found(platform, console)
+        await _show_found(platform, console, shown)
         await _show_live(platform, console, ends=ends)
 
 
@@ -132,9 +135,9 @@ def _last_position(platform: Platform) -> int:
         return int(connection.exec_driver_sql("SELECT value FROM counters WHERE name = 'journal'").scalar() or 0)
 
 
-async def _show_found(platform: Platform, console: Console) -> None:
+async def _show_found(platform: Platform, console: Console, shown: int) -> None:
     channel = platform.channel_for(district.PROCURATOR)
-    hits = await ScreeningServiceStub(channel).ListHits(screening_rpc.ListHitsRequest(page_size=_SHOWN))
+    hits = await ScreeningServiceStub(channel).ListHits(screening_rpc.ListHitsRequest(page_size=shown))
     near = await ScreeningServiceStub(channel).ListHits(
         screening_rpc.ListHitsRequest(outcome=case_pb2.SCREENING_OUTCOME_NEAR_MISS, page_size=1)
     )
