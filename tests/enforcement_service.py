@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from liangfa_enforcement_record.wiring import EnforcementRecord, build, database_path
-from liangfa_kit.clock import ManualClock
+from liangfa_kit.clock import Clock, ManualClock
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
 from liangfa_kit.keys import new_signing_key, public_key
 from liangfa_kit.logs import CanonicalLog
@@ -34,7 +34,7 @@ class Service:
     """A running service. `cases(actor)` and the like are stubs on which `actor` calls."""
 
     record: EnforcementRecord
-    clock: ManualClock
+    clock: Clock
     pipeline: Pipeline
     issuer: TokenIssuer
     folder: Path
@@ -56,10 +56,12 @@ class Service:
 
 
 @asynccontextmanager
-async def running_service(folder: Path) -> AsyncIterator[Service]:
-    if not database_path(folder).exists():
+async def running_service(folder: Path, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """Run the service on `folder`; a second run on it begins an hour later."""
+    is_new = not database_path(folder).exists()
+    if is_new:
         new_database(database_path(folder))
-    clock = ManualClock(START)
+    clock = clock or ManualClock(START if is_new else START + timedelta(hours=1))
     broker = LocalBroker(folder / "events.sqlite3")
     record = build(folder, broker, clock, screening())
     pipeline = Pipeline(

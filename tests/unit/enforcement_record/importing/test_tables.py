@@ -98,7 +98,7 @@ def test_a_figure_stored_with_seventeen_digits_is_the_typed_one(figure: object) 
 @given(st.integers(0, 18_277))
 def test_column_letters_come_back(index: int) -> None:
     """A to ZZZ."""
-    assert column_index(f"{column_letters(index)}12") == index
+    assert column_index(f"{column_letters(index)}12", 2) == index
 
 
 def test_a_formula_counts_with_its_stored_value_and_is_text_without_one() -> None:
