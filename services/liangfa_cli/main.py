@@ -158,6 +158,23 @@ _Agency = Annotated[str, typer.Option(help="Agency id of the caller.")]
 
 
 @app.command()
+def health(address: Annotated[str, typer.Option(help="host:port of the platform.")] = "127.0.0.1:7420") -> None:
+    """Ask a running platform whether it is ready; exit code 1 when it is not (for containers and monitors)."""
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(address) as channel:
+        try:
+            reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
+        except grpc.RpcError as error:
+            err.print(f"not reachable: {error.code().name}")
+            raise typer.Exit(1) from error
+    is_serving = reply.status == health_pb2.HealthCheckResponse.SERVING
+    out.print(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
+    raise typer.Exit(0 if is_serving else 1)
+
+
+@app.command()
 def token(
     role: _As = "procurator",
     region: _Region = "420111",
