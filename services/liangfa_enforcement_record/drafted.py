@@ -33,6 +33,7 @@ class Prepared:
     """A row that is a case, complete but for what the record itself adds. `row` counts as a spreadsheet does.
 
     `natural_key` is under which the case is known again, `row_hash` tells a revised row from a repeated one.
+    `guessed_kinds` are the parties (by number) whose kind the row does not state.
     """
 
     row: int
@@ -40,6 +41,7 @@ class Prepared:
     natural_key: str
     row_hash: str
     remarks: tuple[pb.Remark, ...] = ()
+    guessed_kinds: frozenset[int] = frozenset()
 
 
 def prepared(outcome: RowOutcome, importer: Actor, import_id: str) -> Prepared | None:
@@ -49,7 +51,9 @@ def prepared(outcome: RowOutcome, importer: Actor, import_id: str) -> Prepared |
         return None
     case = _case(draft, importer, import_id)
     key = natural_key(importer.agency_id, draft.document_number, case.parties) or _key_without_number(draft, importer)
-    return Prepared(outcome.row, case, key, content_hash(draft), remarks_of(outcome) if outcome.problems else ())
+    guessed = frozenset(number for number, party in enumerate(draft.parties) if not party.is_category_stated)
+    remarks = remarks_of(outcome) if outcome.problems else ()
+    return Prepared(outcome.row, case, key, content_hash(draft), remarks, guessed)
 
 
 def _key_without_number(draft: CaseDraft, importer: Actor) -> str:
@@ -59,9 +63,8 @@ def _key_without_number(draft: CaseDraft, importer: Actor) -> str:
 
 
 def _case(draft: CaseDraft, importer: Actor, import_id: str) -> pb.Case:
-    first = draft.parties[0].name
     return pb.Case(
-        title=draft.case_name or f"{first}{draft.cause}{'' if draft.cause.endswith('案') else '案'}"[:500],
+        title=draft.case_name,
         cause=draft.cause,
         narrative=draft.facts,
         amount_yuan=_yuan(draft.amount_involved_yuan),

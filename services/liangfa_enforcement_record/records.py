@@ -53,6 +53,11 @@ def natural_key(agency_id: str, document_number: str, parties: Iterable[pb.Party
     return hashlib.blake2b(f"{agency_id}|{number}|{names}".encode(), digest_size=16).hexdigest()
 
 
+def usual_title(case: pb.Case) -> str:
+    """Return the title of a case that was given none: its first party and its cause."""
+    return f"{case.parties[0].name}{case.cause}"[:499].removesuffix("案") + "案"
+
+
 def identity_keys(case: pb.Case, region: str) -> tuple[str, ...]:
     """Return the identity keys of the parties of a case in `region`."""
     keys = (identity_key(party, region) for party in case.parties)

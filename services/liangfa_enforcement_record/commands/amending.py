@@ -67,10 +67,11 @@ def _message_text(message: pb.Party | pb.Decision) -> str:
     return ", ".join(parts)
 
 
-def laid_over(before: pb.Case, row: pb.Case) -> pb.Case:
+def laid_over(before: pb.Case, row: pb.Case, guessed_kinds: frozenset[int] = frozenset()) -> pb.Case:
     """Return `before` with what an imported row says laid over it; what the row does not speak of stays.
 
-    Parties of the same name keep what the row leaves out (a telephone that an officer has added); lists are the row's.
+    Parties of the same name keep what the row leaves out (a telephone that an officer has added), and their kind where
+    the row only suggests one; lists are the row's.
     """
     whole = pb.Case()
     whole.CopyFrom(before)
@@ -81,18 +82,23 @@ def laid_over(before: pb.Case, row: pb.Case) -> pb.Case:
     if said.decision.categories:
         whole.decision.ClearField("categories")
     known = {party.name: party for party in before.parties}
-    parties = [_party_over(known.get(party.name), party) for party in said.parties]
+    parties = [
+        _party_over(known.get(party.name), party, keeps_kind=number in guessed_kinds)
+        for number, party in enumerate(said.parties)
+    ]
     said.ClearField("parties")
     whole.MergeFrom(said)
     whole.parties.extend(parties)
     return whole
 
 
-def _party_over(before: pb.Party | None, row: pb.Party) -> pb.Party:
+def _party_over(before: pb.Party | None, row: pb.Party, *, keeps_kind: bool) -> pb.Party:
     party = pb.Party()
     if before is not None:
         party.CopyFrom(before)
     party.MergeFrom(row)
+    if before is not None and before.kind and keeps_kind:
+        party.kind = before.kind
     return party
 
 

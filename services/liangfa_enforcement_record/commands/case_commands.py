@@ -11,7 +11,7 @@ from liangfa_enforcement_record.authority import require_own, require_visible
 from liangfa_enforcement_record.commands.amending import take_field
 from liangfa_enforcement_record.commands.entering import change_case, enter_case, keep_result, party_needs, screen_again
 from liangfa_enforcement_record.masking import unmasked
-from liangfa_enforcement_record.records import case_stream, natural_key, summary
+from liangfa_enforcement_record.records import case_stream, natural_key, summary, usual_title
 from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_enforcement_record.stages import BY_STAGES, DECIDED, ENDED, FIRST, possible_moves
 from liangfa_enforcement_record.tables import cases, screenings, steps
@@ -293,7 +293,7 @@ def _set_by_server(case: pb.Case, actor: Actor) -> None:
     case.agency_id, case.agency_name = actor.agency_id, actor.agency_name
     case.agency_type, case.region = actor.agency_type, actor.region
     case.stage = _first_stage(case)
-    case.title = case.title or f"{case.parties[0].name}{case.cause}案"
+    case.title = case.title or usual_title(case)
 
 
 def _first_stage(case: pb.Case) -> pb.Stage.ValueType:

@@ -14,7 +14,7 @@ from liangfa_enforcement_record import errors
 from liangfa_enforcement_record.commands.amending import AMENDABLE, laid_over, take_field
 from liangfa_enforcement_record.commands.entering import change_case, enter_case, keep_result, party_needs
 from liangfa_enforcement_record.drafted import Prepared
-from liangfa_enforcement_record.records import case_stream, summary
+from liangfa_enforcement_record.records import case_stream, summary, usual_title
 from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_enforcement_record.stages import DECIDED
 from liangfa_enforcement_record.tables import cases, findings, import_rows, imports, party_records, screenings
@@ -162,6 +162,7 @@ class ImportCommands:
         return known["id"] if known is not None else prepared.case.id
 
     def _enter_new(self, prepared: Prepared, work: Work) -> pb.Screening | None:
+        prepared.case.title = prepared.case.title or usual_title(prepared.case)
         return enter_case(
             prepared.case,
             work,
@@ -181,7 +182,7 @@ class ImportCommands:
         before = pb.Case.FromString(row["body"])
         after = pb.Case()
         after.CopyFrom(before)
-        said = laid_over(before, prepared.case)
+        said = laid_over(before, prepared.case, prepared.guessed_kinds)
         changes = [change for name in AMENDABLE if (change := take_field(name, said, after))]
         row = {**row, "row_hash": prepared.row_hash}
         if not changes:
