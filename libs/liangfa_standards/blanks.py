@@ -13,6 +13,10 @@ BLANK_WORDS = frozenset(
 
 _TRIMMED = " \t\r\n\v\f\u00a0\u3000\u200b\u200c\u200d\u2060\ufeff\u0000（）()【】[]\"'`“”"
 _LONGEST = max(map(len, BLANK_WORDS)) + 12
+_FIRST = frozenset(
+    [*_TRIMMED, *(word[0] for word in BLANK_WORDS), *(word[0].upper() for word in BLANK_WORDS), "0", "０"]
+)
+"""What a blank cell can begin with: most cells are told by their first character."""
 
 
 def is_blank(text: str, *, zero_is_blank: bool = False) -> bool:
@@ -23,6 +27,8 @@ def is_blank(text: str, *, zero_is_blank: bool = False) -> bool:
     """
     if not text:
         return True
+    if text[0] not in _FIRST:
+        return False
     if len(text) > _LONGEST:
         return text.isspace()
     core = text.strip(_TRIMMED)

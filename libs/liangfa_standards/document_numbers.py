@@ -15,6 +15,7 @@ _ROUND = str.maketrans("〔〕", "（）")
 _NUMBER = re.compile(
     r"(?P<head>(?:[^〔〕]|〔[^〔〕0-9]{1,12}〕){1,24}?)〔(?P<year>(?:19|20)[0-9]{2})年?〕第?(?P<serial>[0-9A-Za-z*\-]{1,24})号?"
 )
+_USUAL = re.compile(r"(?P<head>[\u4e00-\u9fff]{2,20})〔(?P<year>(?:19|20)[0-9]{2})〕(?P<serial>[0-9]{1,24})号")
 _WITHOUT_YEAR = re.compile(r"(?P<head>[^〔〕0-9]{1,20}?)(?:第)?(?P<serial>[0-9A-Z][0-9A-Za-z*\-]{0,23})号")
 _SEVERAL = re.compile(r"(?<=号)[,，;；、\s]+|[;；、\n]+")
 
@@ -52,6 +53,8 @@ def read_document_number(text: str) -> DocumentNumber:
 
     A text of no known form is kept as it is: agencies invent forms. Never raises.
     """
+    if usual := _USUAL.fullmatch(text):
+        return DocumentNumber(text, text, usual["head"], int(usual["year"]), usual["serial"])
     if len(text) > _LONGEST:
         return DocumentNumber(text, text)
     return _read(text)

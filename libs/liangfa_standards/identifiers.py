@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
+from operator import mul
 
 from liangfa_standards.blanks import is_blank
 from liangfa_standards.texts import clean_text
 
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_USCC_VALUES = {character: value for value, character in enumerate(_USCC_ALPHABET)}
+# Values of ASCII codes as a table for bytes.translate: the sums run in C.
+_USCC_VALUES = bytes(max(_USCC_ALPHABET.find(chr(code)), 0) for code in range(256))
+_ORGANISATION_VALUES = bytes(int(chr(code), 36) if chr(code).isalnum() and code < 128 else 0 for code in range(256))
 _USCC_WEIGHTS = tuple(pow(3, place, 31) for place in range(17))
 _USCC_SHAPE = re.compile(rf"[{_USCC_ALPHABET[1:]}][{_USCC_ALPHABET}][0-9]{{6}}[{_USCC_ALPHABET}]{{10}}")
 _ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
@@ -83,8 +86,9 @@ def is_valid_uscc(text: str) -> bool:
     """Tell whether `text`, exactly as given, is a 统一社会信用代码 whose both check characters hold."""
     if _USCC_SHAPE.fullmatch(text) is None:
         return False
-    total = sum(_USCC_VALUES[c] * w for c, w in zip(text, _USCC_WEIGHTS, strict=False))
-    return _USCC_VALUES[text[17]] == (31 - total % 31) % 31 and is_valid_organisation_code(text[8:17])
+    values = text.encode("ascii").translate(_USCC_VALUES)
+    total = sum(map(mul, values, _USCC_WEIGHTS))
+    return values[17] == (31 - total % 31) % 31 and is_valid_organisation_code(text[8:17])
 
 
 def is_valid_organisation_code(text: str) -> bool:
@@ -97,7 +101,7 @@ def is_valid_organisation_code(text: str) -> bool:
 
 
 def _organisation_check(text: str) -> str:
-    total = sum(int(c, 36) * w for c, w in zip(text, _ORGANISATION_WEIGHTS, strict=False))
+    total = sum(map(mul, text.encode("ascii").translate(_ORGANISATION_VALUES), _ORGANISATION_WEIGHTS))
     return "0123456789X0"[11 - total % 11]
 
 
@@ -131,6 +135,8 @@ def mask_resident_id(text: str) -> str:
 
 def read_uscc(text: str) -> CodeReading:
     """Read a cell that should hold a 统一社会信用代码. Never raises; see `CodeReading`."""
+    if is_valid_uscc(text):
+        return CodeReading(text, CodeState.VALID, text)
     return _read_uscc(text) if len(text) <= _LONGEST else CodeReading(text, CodeState.MALFORMED)
 
 

@@ -81,10 +81,16 @@ def read_money(text: str, column_unit: MoneyUnit | None = None) -> MoneyReading:
     """
     if len(text) > _LONGEST:
         return MoneyReading(text, remark=MoneyRemark.UNREADABLE)
+    if _PLAIN.fullmatch(text):
+        return _bare(text, Decimal(text), column_unit)
+    if usual := _USUAL.fullmatch(text):
+        unit = MoneyUnit.WAN if usual[2] else MoneyUnit.YUAN
+        return _judged(text, Decimal(usual[1]), unit, 0.95, MoneyRemark.UNIT_IN_CELL)
     return _read(text, column_unit)
 
 
 _PLAIN = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,10})?")
+_USUAL = re.compile(r"([0-9]{1,13}(?:\.[0-9]{1,6})?)(万?)元")
 _ASIDE = re.compile(r"[（(](?:(万?元)|(?:大写|小写|人民币)[^（）()]*)[）)]$")
 _SCIENTIFIC = re.compile(r"[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{1,2}")
 _UNIT_TAIL = re.compile(r"(?P<wan>[万亿]?)\s*(?:元|圆|块钱?|RMB|CNY|rmb)(?P<small>.*)")
@@ -104,8 +110,6 @@ _SMALL = re.compile(
 
 @lru_cache(maxsize=16384)
 def _read(raw: str, column_unit: MoneyUnit | None) -> MoneyReading:
-    if _PLAIN.fullmatch(raw):
-        return _bare(raw, Decimal(raw), column_unit)
     if is_blank(raw):
         return MoneyReading(raw, remark=MoneyRemark.BLANK)
     text = _ASIDE.sub(r"\1", clean_text(raw).strip("'\"=").strip().replace("．", "."))
@@ -202,7 +206,8 @@ def _judged(raw: str, value: Decimal, unit: MoneyUnit, confidence: float, remark
 def _uniform(yuan: Decimal) -> Decimal:
     """Return the amount rounded to 毫, without trailing zeros or exponent, so that equal amounts print the same."""
     rounded = yuan.quantize(HAO, ROUND_HALF_EVEN, _EXACT)
-    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize(_EXACT)
+    whole = rounded.to_integral_value()
+    return whole if whole == rounded else rounded.normalize(_EXACT)
 
 
 def money_text(yuan: Decimal) -> str:

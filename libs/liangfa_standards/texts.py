@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"
 _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
@@ -46,6 +47,7 @@ def clean_name(text: str) -> str:
     return joined
 
 
+_LONGEST_NAME = 100
 _DOTS = re.compile("[·•．‧・∙⋅･.]")
 _BRACKETS = str.maketrans("〔［【｛[{〈《〕］】｝]}〉》", "((((((((" + "))))))))")
 
@@ -54,6 +56,15 @@ def name_key(text: str) -> str:
     """Return the form in which two spellings of one name are equal: brackets, dots, width, case and blanks aside."""
     if text.isascii() and text.isalnum():
         return text.upper()
+    return _name_key(text) if len(text) <= _LONGEST_NAME else _compared(text)
+
+
+@lru_cache(maxsize=8192)
+def _name_key(text: str) -> str:
+    return _compared(text)
+
+
+def _compared(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).translate(_BRACKETS)
     return _DOTS.sub("·", "".join(text.split())).upper()
 

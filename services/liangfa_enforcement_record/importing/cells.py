@@ -6,18 +6,11 @@ import datetime as dt
 from datetime import date, datetime, timedelta
 from typing import Any
 
-_INDEXES: dict[str, int] = {}
 
-
-def column_index(reference: str) -> int:
-    """Return the index from 0 of the column of a cell reference, `C12`."""
-    letters = reference.rstrip("0123456789")
-    index = _INDEXES.get(letters)
-    if index is None:
-        index = column_number(letters)
-        if len(letters) <= 2:
-            _INDEXES[letters] = index
-    return index
+def column_index(reference: str, digits: int) -> int:
+    """Return the index from 0 of the column of a cell reference, `C12`, whose row number has `digits` digits."""
+    index = _INDEXES.get(reference[:-digits])
+    return column_number(reference.rstrip("0123456789")) if index is None else index
 
 
 def column_number(letters: str) -> int:
@@ -36,6 +29,10 @@ def column_letters(index: int) -> str:
         index, rest = divmod(index - 1, 26)
         letters = chr(65 + rest) + letters
     return letters
+
+
+_INDEXES = {column_letters(index): index for index in range(702)}
+"""A to ZZ, which is where tables end."""
 
 
 def number_text(stored: str) -> str:

@@ -45,7 +45,8 @@ def fingerprint(draft: CaseDraft) -> str:
 
     Without facts everything else that tells two cases apart stands in: masked names and common causes repeat.
     """
-    substance = name_key(draft.facts)
+    # The facts are cleaned already: what layouts and retyping change is width and blanks.
+    substance = "".join(draft.facts.split())
     if not substance:
         told = (draft.cause, draft.case_name, draft.case_number, draft.penalty_content, draft.licence, draft.remarks)
         substance = f"{'|'.join(map(name_key, told))}|{draft.fine_or_suggestion}|{draft.confiscated_or_suggestion}"

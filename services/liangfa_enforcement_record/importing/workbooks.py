@@ -25,6 +25,7 @@ from liangfa_enforcement_record.importing.refusals import TableRefused
 _RELATIONSHIP = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _STRICT_RELATIONSHIP = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 _CHUNK = 1 << 20
+_FORGET_EVERY = 64
 _MEGABYTES_64 = 64 * 1024 * 1024
 _MERGE = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
 _HIDDEN = re.compile(rb'<(?:\w+:)?row\s[^>]*hidden="(?:1|true)"')
@@ -166,14 +167,13 @@ class Workbook:
             raise TableRefused("CELL_TOO_LARGE", row=number + 1, limit=MAX_CELL_CHARACTERS) from error
 
     def _elements(self, member: str, tag: str) -> Iterator[Any]:
-        """Yield the elements of a member one at a time, each forgotten when the next is asked for."""
+        """Yield the elements of a member one at a time; those behind are forgotten a few dozen at once."""
         with _damage_told(member), self._archive.open(member) as stream:
-            for _, element in _parsed(stream, tag):
+            for count, (_, element) in enumerate(_parsed(stream, tag), start=1):
                 yield element
-                element.clear()
-                parent = element.getparent()
-                while parent is not None and element.getprevious() is not None:
-                    del parent[0]
+                if count % _FORGET_EVERY == 0:
+                    parent = element.getparent()
+                    del parent[: parent.index(element)]  # the parser is ahead: what follows is still to come
 
     def texts(self) -> list[str]:
         """Return the shared texts of the workbook; read once."""
@@ -189,6 +189,7 @@ class Workbook:
     def _cells(self, row: Any, number: int) -> list[str]:
         cells: list[str] = []
         texts = self._texts or []
+        digits = len(str(number))
         for cell in row:
             if not len(cell):
                 continue
@@ -199,7 +200,7 @@ class Workbook:
             if not value:
                 continue
             reference = cell.get("r")
-            index = column_index(reference) if reference else len(cells)
+            index = column_index(reference, digits) if reference else len(cells)
             if index >= self._limits.columns:
                 raise TableRefused("TABLE_TOO_WIDE", row=number, columns=index + 1, limit=self._limits.columns)
             if len(value) > MAX_CELL_CHARACTERS:

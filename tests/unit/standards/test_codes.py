@@ -150,3 +150,16 @@ def test_divisions_are_known_by_code_and_found_in_names() -> None:
     assert zone is not None
     assert (zone.code, zone.city_code) == ("", "420100")
     assert division_in_name("上海市青山区某局") is None
+
+
+@given(st.text(alphabet=st.sampled_from("警告罚款没收违法所得、；;,，其他-责令改正无\n/ 42011"), max_size=40))
+def test_any_words_are_read_without_raising(text: str) -> None:
+    """Categories, agencies, sources, states, parties and divisions."""
+    found = read_penalty_categories(text)
+    assert set(found.keys) <= penalty_categories().keys()
+    assert read_case_source(text) in {None, *case_sources()}
+    assert read_publicity_state(text) in {"normal", "withdrawn", "disputed", "other"}
+    assert len(region_code(text)) in {0, 6}
+    agency_type_of(text)
+    division_in_name(text)
+    assert covers(text, text) is bool(region_code(text))

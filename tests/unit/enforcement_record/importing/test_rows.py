@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liangfa_enforcement_record.importing import CaseDraft, OutcomeKind, open_table, read_drafts
+from liangfa_enforcement_record.importing.amounts import amounts_in_words
 from liangfa_enforcement_record.importing.drafts import SkipReason
 from liangfa_enforcement_record.importing.problems import PROBLEM_REASONS
 from liangfa_enforcement_record.importing.rows import suggestion_for
@@ -178,6 +179,15 @@ def test_amounts_in_words_are_suggestions(words: str, fine: str | None, confisca
     assert (draft.fine_yuan, draft.confiscated_yuan) == (None, None)
     assert draft.suggested_fine_yuan == (Decimal(fine) if fine else None)
     assert draft.suggested_confiscated_yuan == (Decimal(confiscated) if confiscated else None)
+
+
+@given(
+    st.text(alphabet=st.sampled_from("罚款没收违法所得人民币每处并，、。；0123456789.万元千百贰叁整余 "), max_size=60)
+)
+def test_any_words_give_suggestions_or_none(words: str) -> None:
+    """Never an exception, never a negative amount."""
+    found = amounts_in_words(words)
+    assert all(amount is None or amount >= 0 for amount in (found.fine_yuan, found.confiscated_yuan, found.total_yuan))
 
 
 CODES = ("统一社会信用代码", "居民身份证号", "组织机构代码")
