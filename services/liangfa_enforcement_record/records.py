@@ -60,8 +60,8 @@ def usual_title(case: pb.Case) -> str:
 
 def identity_keys(case: pb.Case, region: str) -> tuple[str, ...]:
     """Return the identity keys of the parties of a case in `region`."""
-    keys = (identity_key(party, region) for party in case.parties)
-    return tuple(dict.fromkeys(key for key in keys if key))
+    keys = [key for party in case.parties if (key := identity_key(party, region))]
+    return tuple(dict.fromkeys(keys)) if len(keys) > 1 else tuple(keys)
 
 
 def search_text(case: pb.Case) -> str:
