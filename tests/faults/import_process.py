@@ -9,11 +9,15 @@ import asyncio
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from liangfa_cli import district
 from liangfa_cli.platform import Platform, running
+from liangfa_enforcement_record.tables import KIT
 from liangfa_kit.settings import Listen, Logging, PlatformSettings, Storage
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as rpc
 from liangfa_protos.enforcement_record.v1.import_service_pb2_grpc import ImportServiceStub
@@ -27,6 +31,29 @@ def settings(folder: Path) -> PlatformSettings:
     return PlatformSettings(
         storage=Storage(folder=folder), listen=Listen(port=0), logging=Logging(level="error", file=folder / "log")
     )
+
+
+@asynccontextmanager
+async def quiet_platform(folder: Path) -> AsyncIterator[Platform]:
+    """Run a platform that is closed once all it has committed was published and supervision rests."""
+    async with running(settings(folder)) as platform:
+        yield platform
+        async with asyncio.timeout(20):
+            looks, before = 0, -1
+            while looks < 3:
+                applied = await applied_when_published(platform)
+                looks, before = (looks + 1 if applied == before >= 0 else 0), applied
+                await asyncio.sleep(0.02)
+
+
+async def applied_when_published(platform: Platform) -> int:
+    """Return how many events supervision has applied in this process; -1 as long as some are not published."""
+    record, supervision = platform.record, platform.supervision
+    assert record is not None
+    assert supervision is not None
+    query = sa.select(sa.func.coalesce(sa.func.max(KIT.journal.c.position), 0))
+    newest = int(await record.store.read(lambda c: c.execute(query).scalar_one()))
+    return supervision.consumer.state.applied if record.relay.state.saved >= newest else -1
 
 
 def imports(platform: Platform) -> Any:

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from liangfa_cli.platform import running
 from liangfa_enforcement_record.tables import KIT, cases, import_rows
 from liangfa_kit.verify import journal_faults
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as rpc
-from tests.faults.import_process import followed, imports, settings
+from tests.faults.import_process import followed, imports, quiet_platform
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -63,7 +62,7 @@ def run_and_kill(folder: Path, file: Path, told_before: int, after_seconds: floa
 
 
 async def gone_on_with(folder: Path, content: bytes, kinds: Counter[str]) -> None:
-    async with running(settings(folder)) as platform:
+    async with quiet_platform(folder) as platform:
         (stopped,) = (await imports(platform).ListImports(rpc.ListImportsRequest())).imports
         assert stopped.state == "interrupted"
         assert 0 < stopped.rows_read < ROWS
