@@ -83,9 +83,9 @@ def authorise(method: str, actor: Actor, _request: object = None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a caller may see: cases of `agency_id`, and cases of agencies whose division lies in `region`.
+    """What a caller may see: cases of agencies whose division lies in `region`, or else cases of `agency_id`.
 
-    Empty texts match nothing: a caller with neither sees no case.
+    A supervisor's region holds the own agency's cases too. Empty texts match nothing: with neither no case is seen.
     """
 
     agency_id: str = ""
@@ -93,9 +93,9 @@ class Scope:
 
     def covers(self, agency_id: str, region: str) -> bool:
         """Tell whether a case of `agency_id` in `region` is within the scope."""
-        if self.agency_id and agency_id == self.agency_id:
-            return True
-        return bool(self.region) and region.startswith(region_prefix(self.region))
+        if self.region:
+            return region.startswith(region_prefix(self.region))
+        return bool(self.agency_id) and agency_id == self.agency_id
 
 
 def region_prefix(region: str) -> str:
@@ -111,10 +111,10 @@ def region_prefix(region: str) -> str:
 
 
 def scope_of(actor: Actor) -> Scope:
-    """Return what `actor` may see: agencies their own cases, supervisors also those of their region."""
-    if actor.roles & SUPERVISORS:
-        return Scope(actor.agency_id, actor.region)
-    return Scope(actor.agency_id) if actor.roles & AGENCY else Scope()
+    """Return what `actor` may see: agencies their own cases, supervisors those of their region."""
+    if actor.roles & SUPERVISORS and actor.region:
+        return Scope(region=actor.region)
+    return Scope(actor.agency_id) if actor.roles & READERS else Scope()
 
 
 def require_visible(actor: Actor, case_id: str, agency_id: str, region: str) -> None:

@@ -17,16 +17,17 @@ def starts_with(column: sa.ColumnElement[Any], prefix: str) -> sa.ColumnElement[
 
 
 def in_region(column: sa.ColumnElement[Any], region: str) -> sa.ColumnElement[bool]:
-    """Return the condition that a division code lies in `region`."""
+    """Return the condition that a division code lies in `region`.
+
+    Not a range on purpose: a supervisor's region holds most of the rows, and an index on it makes the database fetch and
+    sort them all (120 ms at 100,000 cases) where it could read the newest ones off the order's own index (1 ms).
+    """
     prefix = region_prefix(region)
-    return starts_with(column, prefix) if prefix else sa.true()
+    return sa.func.substr(column, 1, len(prefix)) == prefix if prefix else sa.true()
 
 
 def in_scope(table: sa.Table, scope: Scope) -> sa.ColumnElement[bool]:
     """Return the condition that a row of `table` lies within `scope`; an empty scope matches nothing."""
-    parts: list[sa.ColumnElement[bool]] = []
-    if scope.agency_id:
-        parts.append(table.c.agency_id == scope.agency_id)
     if scope.region:
-        parts.append(in_region(table.c.region, scope.region))
-    return sa.or_(*parts) if parts else sa.false()
+        return in_region(table.c.region, scope.region)
+    return table.c.agency_id == scope.agency_id if scope.agency_id else sa.false()

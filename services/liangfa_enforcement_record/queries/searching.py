@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -37,8 +38,8 @@ class Found:
     """A page of cases; on the first page also how many there are by stage and by screening outcome."""
 
     page: Page
-    by_stage: list[Any]
-    by_outcome: list[Any]
+    by_stage: Mapping[Any, int]
+    by_outcome: Mapping[Any, int]
 
 
 def search_cases(connection: sa.Connection, store: Store, scope: Scope, request: rpc.SearchCasesRequest) -> Found:
@@ -46,18 +47,16 @@ def search_cases(connection: sa.Connection, store: Store, scope: Scope, request:
     if violations := list(_violations(request)):
         raise invalid(violations)
     conditions = [in_scope(cases, scope), *_conditions(store, request)]
-    page = _page(connection, conditions, request)
     if request.page_token:
-        return Found(page, [], [])
-    return Found(
-        page,
-        _counted(connection, cases.c.stage, conditions),
-        _counted(connection, cases.c.screening_outcome, conditions),
-    )
+        total = connection.execute(sa.select(sa.func.count()).select_from(cases).where(*conditions)).scalar_one()
+        return Found(_page(connection, conditions, request, total), {}, {})
+    by_stage, by_outcome = _counted(connection, conditions)
+    return Found(_page(connection, conditions, request, by_stage.total()), by_stage, by_outcome)
 
 
-def _page(connection: sa.Connection, conditions: list[sa.ColumnElement[bool]], request: rpc.SearchCasesRequest) -> Page:
-    total = connection.execute(sa.select(sa.func.count()).select_from(cases).where(*conditions)).scalar_one()
+def _page(
+    connection: sa.Connection, conditions: list[sa.ColumnElement[bool]], request: rpc.SearchCasesRequest, total: int
+) -> Page:
     column, descends = _ORDERS[request.order]
     size = page_size(request.page_size, 50, 200)
     query = sa.select(*_LINE).where(*conditions)
@@ -73,9 +72,15 @@ def _page(connection: sa.Connection, conditions: list[sa.ColumnElement[bool]], r
     return Page(rows[:size], to_token(request.order, last[column.name], last["id"]) if last else "", total)
 
 
-def _counted(connection: sa.Connection, column: sa.Column[Any], conditions: list[sa.ColumnElement[bool]]) -> list[Any]:
-    query = sa.select(column, sa.func.count()).where(*conditions).group_by(column).order_by(column)
-    return list(connection.execute(query))
+def _counted(connection: sa.Connection, conditions: list[sa.ColumnElement[bool]]) -> tuple[Counter[Any], Counter[Any]]:
+    """Return the counts by stage and by outcome from one pass."""
+    columns = (cases.c.stage, cases.c.screening_outcome)
+    query = sa.select(*columns, sa.func.count()).where(*conditions).group_by(*columns).order_by(*columns)
+    by_stage, by_outcome = Counter[Any](), Counter[Any]()
+    for stage, outcome, count in connection.execute(query):
+        by_stage[stage] += count
+        by_outcome[outcome] += count
+    return by_stage, by_outcome
 
 
 def _violations(request: rpc.SearchCasesRequest) -> Iterator[FieldViolation]:

@@ -148,8 +148,10 @@ class CaseServicer(CaseServiceServicer):
             cases=[_line(row) for row in found.page.rows],
             next_page_token=found.page.next_token,
             total=found.page.total,
-            stage_counts=[rpc.StageCount(stage=stage, cases=count) for stage, count in found.by_stage],
-            outcome_counts=[rpc.OutcomeCount(outcome=outcome, cases=count) for outcome, count in found.by_outcome],
+            stage_counts=[rpc.StageCount(stage=stage, cases=count) for stage, count in found.by_stage.items()],
+            outcome_counts=[
+                rpc.OutcomeCount(outcome=outcome, cases=count) for outcome, count in found.by_outcome.items()
+            ],
         )
 
     async def GetCaseTimeline(self, request: rpc.GetCaseTimelineRequest, _context: Any) -> rpc.GetCaseTimelineResponse:

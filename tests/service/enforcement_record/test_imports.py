@@ -160,6 +160,20 @@ async def test_the_same_case_twice_in_one_table_is_one_case(tmp_path: Path) -> N
         assert [c.fine_yuan for c in await all_cases(service)] == ["20000", "10000"]
 
 
+async def test_a_case_entered_by_hand_is_known_when_the_table_brings_it(tmp_path: Path) -> None:
+    """The officer was first: the row adds what it says more, and makes no second case."""
+    async with running_service(tmp_path) as service:
+        entered = case_pb2.Case(
+            cause="虚假宣传", narrative="当事人在网页使用国家级用语。", parties=[case_pb2.Party(name="武汉第1商贸有限公司")],
+            handlers=["某甲"], decision=case_pb2.Decision(document_number="洪市监处罚[2025]1号", decided_on="2025-03-04"),
+        )  # fmt: skip
+        reply = await service.cases().RegisterCase(case_rpc.RegisterCaseRequest(request_id="r", case=entered))
+        progress = await imported(service, table(line(1), line(2)))
+        assert counts(progress) == (2, 1, 1, 0, 0, 0)
+        after = await read(service, reply.case.id)
+        assert (after.decision.fine_yuan, list(after.handlers), after.title) == ("10000", ["某甲"], reply.case.title)
+
+
 async def test_one_number_for_several_parties_is_several_cases(tmp_path: Path) -> None:
     """And the same number of another agency is another case."""
     async with running_service(tmp_path) as service:
