@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,14 +59,15 @@ def _bodies(connection: sa.Connection, table: sa.Table, order: sa.Column[Any], k
     return Page([kept.body for kept in taken], "")
 
 
-def uncorrected_rows(connection: sa.Connection, import_id: str) -> list[pb.RejectedRow]:
-    """Return the rows kept aside that nobody has corrected yet, in the order of the file."""
+def uncorrected_rows(connection: sa.Connection, import_id: str) -> Iterator[pb.RejectedRow]:
+    """Yield the rows kept aside that nobody has corrected yet, in the order of the file."""
     query = (
         sa.select(import_rows.c.body)
         .where(import_rows.c.import_id == import_id, import_rows.c.is_corrected.is_(False))
         .order_by(import_rows.c.row)
     )
-    return [pb.RejectedRow.FromString(body) for (body,) in connection.execute(query)]
+    for (body,) in connection.execution_options(yield_per=500).execute(query):
+        yield pb.RejectedRow.FromString(body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from liangfa_enforcement_record.commands.import_commands import (
     RUNNING,
@@ -168,11 +167,23 @@ class ImportServicer(ImportServiceServicer):
     ) -> AsyncIterator[pb.ExportRejectedRowsResponse]:
         """Send the rows kept aside, those corrected left out, as a file that can be imported again."""
         row = await self._row(request.import_id)
-        kept = await self._store.read(lambda c: queries.uncorrected_rows(c, request.import_id))
         kind = "xlsx" if request.format == "xlsx" else "csv"
         name = f"{Path(row['file_name']).stem}-待更正.{kind}"
-        for number, part in enumerate(await asyncio.to_thread(_rejects_file, kept, kind)):
-            yield pb.ExportRejectedRowsResponse(file_name="" if number else name, content=part)
+        with tempfile.TemporaryFile(prefix="liangfa-") as file:
+            await asyncio.to_thread(self._write_rejects, request.import_id, kind, file)
+            file.seek(0)
+            while content := await asyncio.to_thread(file.read, PIECE_BYTES):
+                yield pb.ExportRejectedRowsResponse(file_name=name, content=content)
+                name = ""
+
+    def _write_rejects(self, import_id: str, kind: str, file: IO[bytes]) -> None:
+        """Write the rows that nobody has corrected yet, however many there are, in bounded memory."""
+        with self._store.reading() as connection:
+            outcomes = map(kept_outcome, queries.uncorrected_rows(connection, import_id))
+            if kind == "xlsx":
+                write_rejects_xlsx(outcomes, file)
+            else:
+                file.writelines(rejects_csv(outcomes))
 
     async def ListFindings(self, request: pb.ListFindingsRequest, _context: Any) -> pb.ListFindingsResponse:
         """Read probable repeats and splits."""
@@ -247,15 +258,3 @@ def _suggestion(path: Path, name: str) -> pb.SuggestMappingResponse:
         mapping_yaml=suggestion.mapping.to_yaml(),
         certain=suggestion.is_certain,
     )
-
-
-def _rejects_file(rows: list[pb.RejectedRow], kind: str) -> list[bytes]:
-    """Return the rows as a file of `kind`, in pieces of at most 256 KiB."""
-    file = io.BytesIO()
-    outcomes = map(kept_outcome, rows)
-    if kind == "xlsx":
-        write_rejects_xlsx(outcomes, file)
-    else:
-        file.writelines(rejects_csv(outcomes))
-    content = file.getvalue()
-    return [content[start : start + PIECE_BYTES] for start in range(0, len(content), PIECE_BYTES)]
