@@ -61,6 +61,9 @@ UNITS: dict[str, Unit] = {
     "所": Unit("group"), "项": Unit("kind"), "组": Unit("kind"), "发": Unit("copy"),
 }  # fmt: skip
 
+KINDS = frozenset(unit.kind for unit in UNITS.values())
+"""The classes of figures, for a lexicon's `kinds`."""
+
 _ARABIC = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _CHINESE = "零〇一二两三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟"
 _NUMBER = rf"(?P<arabic>{_ARABIC})\s?(?P<scale>[十百千万亿]{{0,3}})|(?P<chinese>[{_CHINESE}]+(?:点[{_CHINESE}]+)?)"
