@@ -7,7 +7,9 @@ from typing import Any
 
 from liangfa_screening.extraction import FactFound, Text
 
-_UNSOLD = re.compile(r"尚未(?:销|售|卖)|未(?:销售|售出|卖出)|库存|待售|待销|现场(?:查获|查扣|查封|扣押|发现)|仓库内?|查获|查扣|货架")
+_UNSOLD = re.compile(
+    r"尚未(?:销|售|卖)|未(?:销售|售出|卖出)|库存|待售|待销|现场(?:查获|查扣|查封|扣押|发现)|仓库内?|查获|查扣|货架"
+)
 _SOLD = re.compile(r"已(?:经)?(?:全部)?(?:销|售|卖)|售出|卖出|销售(?:给|了|金额|额|收入|所得)|全部销售|售完")
 _PIECES = frozenset({"piece", "bottle", "copy", "strip", "box", "machine", "animal", "stick"})
 _UNIT = re.compile(
@@ -29,7 +31,9 @@ def derive(facts: dict[str, FactFound], wanted: set[str], text: Text, labels: di
         _amounts(facts, text, labels)
 
 
-_LOAD = re.compile(r"核(?:定|载)(?:载(?:客|人)(?:数)?)?\D{0,6}(\d+)\s?[人座][^。；]{0,20}?实(?:际)?(?:载|乘|坐)?(?:客|人)?\D{0,6}(\d+)")
+_LOAD = re.compile(
+    r"核(?:定|载)(?:载(?:客|人)(?:数)?)?\D{0,6}(\d+)\s?[人座][^。；]{0,20}?实(?:际)?(?:载|乘|坐)?(?:客|人)?\D{0,6}(\d+)"
+)
 _SEVERE_OVERLOAD = 1.2
 """Passengers over the permitted number by a fifth: above that the police of several provinces speak of severe overload.
 No national figure was found in the sources at hand; the standard itself says "severely", so this is a reading, not law."""
@@ -98,7 +102,9 @@ def _amounts(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) ->
         total = (sold.value if sold else 0.0) + (unsold.value if unsold else 0.0)
         facts["illegal_business_amount"] = _as(sold or unsold, "illegal_business_amount", labels, total)  # type: ignore[arg-type]  # one of them is there
     if sold is not None and unsold is None:
-        facts["goods_value_unsold"] = FactFound("goods_value_unsold", labels.get("goods_value_unsold", ""), 0.0, origin="assumed")
+        facts["goods_value_unsold"] = FactFound(
+            "goods_value_unsold", labels.get("goods_value_unsold", ""), 0.0, origin="assumed"
+        )
     if unsold is not None and sold is None:
         facts["sales_amount"] = FactFound("sales_amount", labels.get("sales_amount", ""), 0.0, origin="assumed")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,6 @@ _OTHERS_MONEY = re.compile(
     r"(?:罚|注册|投资|合同|造价|工程款|估值|房租|租金|工资|垫付|保证金|押金|单价|设备|市价|补税|滞纳金|修复|补缴|年收入|营业收入|"
     r"贷款|预算|赔偿|退还|退回|追回|奖励|采购额|产值|余额|订货|成本|进价)[^，。；]{0,12}$"
 )
-_FINE = re.compile(r"(?:罚款|罚金|并处|处以|处罚款?|没收|注册资本|注册资金|奖励|保证金|合同[价金]额?)[^\d，。；]{0,8}$")
 _WINDOW = 90
 _AFTER = 40
 
@@ -55,13 +55,22 @@ class Text:
         self.text = text
         self.offset = offset
         self._quantities: list[Quantity] | None = None
+        self._by_kind: dict[str, list[Quantity]] = {}
 
     @property
     def quantities(self) -> list[Quantity]:
         """The figures of the text."""
         if self._quantities is None:
             self._quantities = find_quantities(self.text)
+            for quantity in self._quantities:
+                self._by_kind.setdefault(quantity.kind, []).append(quantity)
         return self._quantities
+
+    def of_kinds(self, kinds: Iterable[str]) -> list[Quantity]:
+        """Return the figures of some kinds, in order when it is one kind."""
+        if not self.quantities:
+            return []
+        return [quantity for kind in kinds for quantity in self._by_kind.get(kind, ())]
 
     def found(self, name: str, label: str, value: Any, start: int, end: int) -> FactFound:
         """Return a fact with its words; places count from the narrative's first character, or in the cause."""
@@ -119,9 +128,9 @@ def _single(extractor: Extractor, label: str, text: Text) -> FactFound | None:
 
 
 def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> FactFound | None:
-    fitting = [q for q in text.quantities if q.kind in extractor.kinds and _fits(extractor, q, text.text)]
+    fitting = [q for q in text.of_kinds(extractor.kinds) if _fits(extractor, q, text.text)]
     if not fitting and extractor.falls_back:
-        fitting = [q for q in text.quantities if q.kind == "money" and _may_be_meant(q, text.text)]
+        fitting = [q for q in text.of_kinds(("money",)) if _may_be_meant(q, text.text)]
     if not fitting:
         return None
     totals = [q for q in fitting if q.is_total]
@@ -142,7 +151,7 @@ def _may_be_meant(quantity: Quantity, text: str) -> bool:
     """Tell whether an amount without a cue may be the case's: it is no price, fine, capital or somebody else's sum."""
     before = text[max(0, quantity.start - 20) : quantity.start]
     before = before[max(before.rfind("。"), before.rfind("；"), before.rfind("\n")) + 1 :]
-    return not quantity.is_price and not _OTHERS_MONEY.search(before) and not _FINE.search(before)
+    return not quantity.role and not _OTHERS_MONEY.search(before)
 
 
 def _value(extractor: Extractor, quantity: Quantity) -> float:
@@ -154,17 +163,13 @@ def _typed(value: float, cel_type: str) -> float | int:
 
 
 def _fits(extractor: Extractor, quantity: Quantity, text: str) -> bool:
-    if quantity.is_price:
+    if quantity.role and quantity.role not in extractor.roles:
         return False
     before = text[max(0, quantity.start - _WINDOW) : quantity.start]
     cut = max(before.rfind("。"), before.rfind("；"), before.rfind("\n"))
     before = before[cut + 1 :]
     if extractor.refused is not None and extractor.refused.search(before):
         return False
-    if quantity.kind == "money" and _FINE.search(before):
-        return False
     if extractor.before is not None and extractor.before.search(before):
         return True
     return extractor.after is not None and bool(extractor.after.search(text[quantity.end : quantity.end + _AFTER]))
-
-

@@ -20,6 +20,7 @@ A lexicon file has two parts::
         not: '罚款'                            # what must not stand before it
         within: 12                            # how many characters may lie between (12 when left out)
         fallback: true                        # without a cue: the largest amount that is not obviously another's
+        roles: [capital]                      # also figures of these roles: price, fine, capital (contracts too), limit
         add: true                             # several figures are parts: add them unless a total is given
       water_area:
         choose: {sea: '海域|海洋', inland: '长江|河'}   # first that matches
@@ -39,7 +40,22 @@ import yaml
 
 Groups = tuple[frozenset[str], ...]
 _OFFENCE_KEYS = {"gate", "also", "against", "rank"}
-_FACT_KEYS = {"affirm", "deny", "default", "kinds", "before", "after", "not", "within", "add", "choose", "one_of", "factor", "fallback"}
+_FACT_KEYS = {
+    "affirm",
+    "deny",
+    "default",
+    "kinds",
+    "before",
+    "after",
+    "not",
+    "within",
+    "add",
+    "choose",
+    "one_of",
+    "factor",
+    "fallback",
+    "roles",
+}
 
 
 class LexiconError(ValueError):
@@ -71,6 +87,7 @@ class Extractor:
     one_of: re.Pattern[str] | None = None
     factor: Mapping[str, float] | None = None
     falls_back: bool = False
+    roles: frozenset[str] = frozenset()
     choose: tuple[tuple[str, re.Pattern[str]], ...] = ()
 
 
@@ -100,9 +117,7 @@ def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str]) -> 
     return Lexicon(recognitions, extractors)
 
 
-def _check(
-    path: Path, name: str, entry: Any, known: set[str], keys: set[str], seen: Mapping[str, object]
-) -> None:
+def _check(path: Path, name: str, entry: Any, known: set[str], keys: set[str], seen: Mapping[str, object]) -> None:
     if name not in known:
         raise LexiconError(f"{path.name}: {name} is not in the library")
     if name in seen:
@@ -135,6 +150,7 @@ def _extractor(name: str, entry: Mapping[str, Any]) -> Extractor:
         one_of=_any(entry.get("one_of")),
         factor=entry.get("factor"),
         falls_back=bool(entry.get("fallback", False)),
+        roles=frozenset(entry.get("roles") or ()),
         choose=tuple((value, re.compile(pattern)) for value, pattern in (entry.get("choose") or {}).items()),
     )
 

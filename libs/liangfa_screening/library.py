@@ -20,7 +20,9 @@ from liangfa_screening.lexicon import Lexicon, read_lexicon
 
 _FOLDER = Path(__file__).parent
 _ADDITIVE = frozenset({"money_cny", "kg", "gram", "tonne", "mu", "cubic_meter"})
-_NEVER_ADDED = frozenset({"capital_min_statutory", "unpaid_single_worker_amount", "direct_loss", "safety_accident_loss"})
+_NEVER_ADDED = frozenset(
+    {"capital_min_statutory", "unpaid_single_worker_amount", "direct_loss", "safety_accident_loss"}
+)
 
 
 @dataclass(frozen=True, slots=True)

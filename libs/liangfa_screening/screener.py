@@ -149,9 +149,7 @@ class Screener:
         parts.sort(key=lambda part: -part[0])
         return "；".join(text for _, text in parts[:3]), parts[0][0] if parts else 0.0
 
-    def _missing(
-        self, offence: Offence, facts: Mapping[str, FactFound], values: Mapping[str, Any]
-    ) -> list[str]:
+    def _missing(self, offence: Offence, facts: Mapping[str, FactFound], values: Mapping[str, Any]) -> list[str]:
         """Return the facts to ask for: those of the standards for which the text already says something."""
         wanted: dict[str, None] = {}
         for standard in offence.standards:
@@ -166,7 +164,9 @@ class Screener:
         """Return the offence's facts: given ones first, then read, derived and assumed ones."""
         facts: dict[str, FactFound] = {}
         wanted = set(offence.facts)
-        support = {"goods_value"} if wanted & {"sales_amount", "goods_value_unsold", "illegal_business_amount"} else set()
+        support = (
+            {"goods_value"} if wanted & {"sales_amount", "goods_value_unsold", "illegal_business_amount"} else set()
+        )
         for name in (*offence.facts, *support):
             found = given.get(name) or self._read(name, text, cache)
             if found is not None:
