@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from liangfa_screening.extraction import FactFound, Text
@@ -18,7 +19,7 @@ _UNIT = re.compile(
 _PERSON = re.compile(r"个体|自然人|村民|居民|无照|无证经营者|某某|当事人[王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高]某")
 
 
-def derive(facts: dict[str, FactFound], wanted: set[str], text: Text, labels: dict[str, str]) -> None:
+def derive(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     """Add to `facts` what `wanted` asks for and what follows from the text's other figures. Found facts stay."""
     if "offender_is_unit" in wanted and "offender_is_unit" not in facts:
         facts["offender_is_unit"] = _unit_or_person(text, labels)
@@ -45,7 +46,7 @@ _DATED_PENALTIES = re.compile(
 _YEAR = re.compile(r"(?:19|20)\d\d年")
 
 
-def _dated_penalties(facts: dict[str, FactFound], wanted: set[str], text: Text, labels: dict[str, str]) -> None:
+def _dated_penalties(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     """Count earlier penalties that are told by their dates (分别于2018年6月、2020年9月被处罚)."""
     match = _DATED_PENALTIES.search(text.text)
     if match is None:

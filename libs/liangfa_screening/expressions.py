@@ -263,20 +263,33 @@ def negated_names(node: Node) -> Iterator[str]:
             yield from negated_names(part)
 
 
-def lower_bounds(node: Node) -> Iterator[Node]:
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A comparison that asks for at least so much; `name` is the fact on its left, empty when it is a sum."""
+
+    name: str
+    left: Evaluate
+    right: Evaluate
+
+
+def lower_bounds(node: Node) -> Iterator[Bound]:
     """Yield the comparisons that ask for at least so much, wherever they stand outside a `!`."""
     if node.kind in {">=", ">"}:
-        yield node
+        left, right = node.parts
+        yield Bound(left.value if left.kind == "name" else "", compiled(left), compiled(right))
     elif node.kind != "!":
         for part in node.parts:
             yield from lower_bounds(part)
 
 
-def undecided(node: Node, facts: Facts) -> Iterator[str]:
-    """Yield the names whose values would help to decide an expression that is unknown under `facts`."""
-    if compiled(node)(facts) is not None:
-        return
+def undecided(node: Node) -> Callable[[Facts], list[str]]:
+    """Return a function from facts to the names whose values would help to decide an expression, unknown under them."""
+    evaluate = compiled(node)
     if node.kind == "name":
-        yield node.value
-    for part in node.parts:
-        yield from undecided(part, facts)
+        return lambda facts: [] if node.value in facts else [node.value]
+    parts = [undecided(part) for part in node.parts]
+
+    def find(facts: Facts) -> list[str]:
+        return [] if evaluate(facts) is not None else [name for part in parts for name in part(facts)]
+
+    return find

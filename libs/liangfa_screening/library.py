@@ -7,7 +7,7 @@ recognised in text stands in lexicon/*.yaml. The version names the day of resear
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,17 @@ from typing import Any
 
 import yaml
 
-from liangfa_screening.expressions import Evaluate, Node, compiled, lower_bounds, names, negated_names, parse
+from liangfa_screening.expressions import (
+    Bound,
+    Evaluate,
+    Facts,
+    compiled,
+    lower_bounds,
+    names,
+    negated_names,
+    parse,
+    undecided,
+)
 from liangfa_screening.lexicon import Lexicon, read_lexicon
 
 _FOLDER = Path(__file__).parent
@@ -44,7 +54,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """A filing standard, compiled: `met` under the facts, `near` under lowered bounds (None: no near misses)."""
+    """A filing standard, compiled: `met` under the facts, `near` under lowered bounds (None: no near misses).
+
+    `undecided` names the facts that would help to decide it when it is unknown.
+    """
 
     id: str
     description: str
@@ -53,12 +66,12 @@ class Standard:
     source: str
     confidence: str
     effective_from: str
-    tree: Node
     met: Evaluate
     near: Evaluate | None
     facts: tuple[str, ...]
     exclusions: frozenset[str]
-    bounds: tuple[Node, ...]
+    bounds: tuple[Bound, ...]
+    undecided: Callable[[Facts], list[str]]
     examples: tuple[Mapping[str, Any], ...]
 
 
@@ -170,11 +183,11 @@ def _standard(item: Mapping[str, Any]) -> Standard:
         source=item["source"],
         confidence=item["confidence"],
         effective_from=str(item["effective_from"]),
-        tree=tree,
         met=compiled(tree),
         near=compiled(tree, float(ratio)) if ratio else None,
         facts=used,
         exclusions=frozenset(negated_names(tree)),
         bounds=tuple(lower_bounds(tree)),
+        undecided=undecided(tree),
         examples=tuple(item["examples"]),
     )

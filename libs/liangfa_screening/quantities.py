@@ -21,6 +21,7 @@ _HALF_WIDTH = {
     0xFF05: 0x25, 0xFF0E: 0x2E, 0x3000: 0x20, 0xA0: 0x20, 0xFFE5: 0xA5, 0xFF0F: 0x2F, 0x5706: 0x5143,
     0x3B: 0xFF1B, 0x3A: 0xFF1A, 0x28: 0xFF08, 0x29: 0xFF09, 0xFF61: 0x3002,
 }  # fmt: skip
+_ODD = re.compile(f"[{''.join(re.escape(chr(code)) for code in _HALF_WIDTH)}]")
 _THOUSANDS = re.compile(r"(?<=\d)，(?=\d{3}(?!\d))")
 _WRITTEN_COMMA = re.compile(r"(?<!\d)[,](?=.)|[,](?!\d{3}(?!\d))")
 
@@ -30,7 +31,10 @@ def normalised(text: str) -> str:
 
     A comma between digits is a thousands separator and stays as it is. 圆 becomes 元.
     """
-    text = _THOUSANDS.sub(",", text.translate(_HALF_WIDTH))
+    if _ODD.search(text):
+        text = text.translate(_HALF_WIDTH)
+    if _THOUSANDS.search(text):
+        text = _THOUSANDS.sub(",", text)
     return _WRITTEN_COMMA.sub("，", text) if "," in text else text
 
 

@@ -9,8 +9,6 @@ import ahocorasick
 from liangfa_screening.lexicon import Groups, Recognition
 from liangfa_screening.library import Library, Offence
 
-_CAUSE_WEIGHT = 2.0
-_KEYWORD_WEIGHT = 1.0
 _EXACT_CAUSE_WEIGHT = 4.0
 _AGENCY_WEIGHT = 1.5
 
@@ -24,59 +22,81 @@ class Candidate:
     rank: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """An offence's terms, ready for set operations."""
+
+    offence: Offence
+    gates: tuple[Groups, ...]
+    against: frozenset[str]
+    terms: frozenset[str]
+    causes: frozenset[str]
+    rank: int
+
+
 class Recogniser:
     """Finds candidate offences. An agency is a prior only: agencies meet facts of other fields."""
 
     def __init__(self, library: Library) -> None:
-        self._library = library
-        self._automaton = ahocorasick.Automaton()
-        self._gates: dict[str, Recognition] = {
-            offence.id: library.lexicon.recognitions.get(offence.id) or _from_triggers(offence)
-            for offence in library.offences.values()
-        }
-        self._by_term: dict[str, set[str]] = {}
+        self.automaton = ahocorasick.Automaton()
+        self._calls: dict[str, list[_Gate]] = {}
+        terms: set[str] = set()
         for offence in library.offences.values():
-            gate = self._gates[offence.id]
-            for groups in gate.gates:
-                for term in _most_telling(groups):
-                    self._by_term.setdefault(term, set()).add(offence.id)
-            looked_at = (t for groups in gate.gates for group in groups for t in group)
-            for term in (*looked_at, *gate.against, *offence.keywords, *offence.causes):
-                self._by_term.setdefault(term, set())
-        for term in self._by_term:
-            self._automaton.add_word(term, term)
-        self._automaton.make_automaton()
+            gate = _gate(offence, library.lexicon.recognitions.get(offence.id) or _from_triggers(offence))
+            for term in {term for groups in gate.gates for term in _most_telling(groups)}:
+                self._calls.setdefault(term, []).append(gate)
+            terms.update(gate.terms, gate.against, gate.causes)
+        for term in sorted(terms):
+            self.automaton.add_word(term, term)
+        self.automaton.make_automaton()
         self._agency_names = {name: key for key, name in library.agencies.items()}
 
     def candidates(self, text: str, cause_length: int, agency_type: str) -> list[Candidate]:
         """Return candidates, strongest first; `text` is cause and narrative, normalised."""
-        hits: dict[str, float] = {}
-        for end, term in self._automaton.iter(text):
-            weight = _CAUSE_WEIGHT if end < cause_length else 1.0
-            hits[term] = max(hits.get(term, 0.0), weight)
-        if not hits:
+        hits = {term for _, term in self.automaton.iter(text)}
+        called = {gate.offence.id: gate for term in hits for gate in self._calls.get(term, ())}
+        if not called:
             return []
-        possible = {offence_id for term in hits for offence_id in self._by_term[term]}
-        found = [candidate for offence_id in possible if (candidate := self._candidate(offence_id, hits, agency_type))]
+        in_cause = {term for _, term in self.automaton.iter(text, 0, cause_length)}
+        agency = self._agency_names.get(agency_type, agency_type)
+        found = [
+            Candidate(gate.offence, _score(gate, hits, in_cause, agency), gate.rank)
+            for gate in called.values()
+            if _is_open(gate, hits)
+        ]
         found.sort(key=lambda c: (-c.rank, -c.score, c.offence.id))
         return found
 
-    def _candidate(self, offence_id: str, hits: dict[str, float], agency_type: str) -> Candidate | None:
-        gate = self._gates[offence_id]
-        present = hits.keys()
-        if not present.isdisjoint(gate.against):
-            return None
-        if not any(all(not group.isdisjoint(present) for group in groups) for groups in gate.gates):
-            return None
-        offence = self._library.offences[offence_id]
-        terms = {term for groups in gate.gates for group in groups for term in group if term in hits}
-        score = sum(hits[term] for term in terms)
-        score += sum(_KEYWORD_WEIGHT * hits[term] for term in offence.keywords if term in hits and term not in terms)
-        score += sum(_EXACT_CAUSE_WEIGHT for term in offence.causes if term in hits)
-        key = self._agency_names.get(agency_type, agency_type)
-        if key in offence.agencies:
-            score += _AGENCY_WEIGHT
-        return Candidate(offence, score, gate.rank)
+
+def _is_open(gate: _Gate, hits: set[str]) -> bool:
+    if not hits.isdisjoint(gate.against):
+        return False
+    for groups in gate.gates:
+        for group in groups:
+            if hits.isdisjoint(group):
+                break
+        else:
+            return True
+    return False
+
+
+def _score(gate: _Gate, hits: set[str], in_cause: set[str], agency: str) -> float:
+    """Return how strongly: each term once, in the cause twice; an exact cause and the agency's field more."""
+    score = float(len(gate.terms & hits) + len(gate.terms & in_cause))
+    score += _EXACT_CAUSE_WEIGHT * len(gate.causes & hits)
+    return score + _AGENCY_WEIGHT if agency in gate.offence.agencies else score
+
+
+def _gate(offence: Offence, recognition: Recognition) -> _Gate:
+    terms = {term for groups in recognition.gates for group in groups for term in group}
+    return _Gate(
+        offence=offence,
+        gates=recognition.gates,
+        against=recognition.against,
+        terms=frozenset(terms.union(offence.keywords)),
+        causes=frozenset(offence.causes),
+        rank=recognition.rank,
+    )
 
 
 def _most_telling(groups: Groups) -> frozenset[str]:

@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from liangfa_screening.cumulation import prior_penalties, summed
-from liangfa_screening.derived import derive
-from liangfa_screening.expressions import compiled, undecided
-from liangfa_screening.extraction import FactFound, Text, extract, number_text
+from liangfa_screening.extraction import FactFound, Text, number_text
 from liangfa_screening.library import Library, Offence, Standard
 from liangfa_screening.quantities import normalised
+from liangfa_screening.reading import Cache, FactReader
 from liangfa_screening.recognition import Candidate, Recogniser
 from liangfa_screening.results import Earlier, OffenceFound, ScreeningInput, ScreeningResult
 
@@ -29,24 +28,26 @@ class Screener:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self._recogniser = Recogniser(library)
-        self._labels = {fact.name: fact.label_zh for fact in library.facts.values()}
+        self.recogniser = Recogniser(library)
+        self._reader = FactReader(library)
+        self._labels = self._reader.labels
 
     def screen(self, case: ScreeningInput, earlier: Sequence[Earlier] = ()) -> ScreeningResult:
         """Return what the rules say of `case`, by itself and together with the party's `earlier` cases."""
         remarks: list[str] = []
         cause, narrative = _texts(case, remarks)
         text = Text(normalised(f"{cause}\n{narrative}"), len(cause) + 1)
-        candidates = self._recogniser.candidates(text.text, len(cause), case.agency_type)[:_MOST_CANDIDATES]
+        candidates = self.recogniser.candidates(text.text, len(cause), case.agency_type)[:_MOST_CANDIDATES]
         given = self._given(case.facts, remarks)
         met: list[OffenceFound] = []
         near: list[OffenceFound] = []
         missing: dict[str, None] = {}
         additive: dict[str, dict[str, float]] = {}
-        cache: dict[str, FactFound | None] = {}
+        cache: Cache = {}
         for candidate in candidates:
-            facts = self._facts(candidate.offence, text, given, cache)
-            facts.update(prior_penalties(candidate.offence, case.dated_on, earlier, facts, self._labels))
+            facts = self._reader.read(candidate.offence, text, given, cache)
+            if earlier:
+                facts.update(prior_penalties(candidate.offence, case.dated_on, earlier, facts, self._labels))
             additive.update(self._additive(candidate.offence, facts))
             self._judge(candidate, facts, case, earlier, (met, near, missing))
         offences = tuple(_without_shadows(sorted(met, key=_likelihood)))
@@ -137,12 +138,11 @@ class Screener:
         """Return how the known figures stand to their lower bounds, nearest first, and the best ratio."""
         parts: list[tuple[float, str]] = []
         for bound in standard.bounds:
-            left, right = (compiled(part)(values) for part in bound.parts)
+            left, right = bound.left(values), bound.right(values)
             if isinstance(left, bool) or not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
                 continue
             ratio = left / right if right else 1.0
-            name = bound.parts[0].value if bound.parts[0].kind == "name" else ""
-            label = self._labels.get(name or "", "合计")
+            label = self._labels.get(bound.name, "合计")
             if left:
                 share = f"{ratio:.0%}" if ratio < 2 else f"{ratio:,.1f} 倍"
                 parts.append((ratio, f"{label} {number_text(left)}，标准 {number_text(right)}（{share}）"))
@@ -155,40 +155,8 @@ class Screener:
         for standard in offence.standards:
             told = [n for n in standard.facts if n in facts and facts[n].origin != "assumed" and facts[n].value]
             if told and standard.met(values) is None:
-                wanted.update(dict.fromkeys(name for name in undecided(standard.tree, values) if name not in facts))
+                wanted.update(dict.fromkeys(name for name in standard.undecided(values) if name not in facts))
         return list(wanted)
-
-    def _facts(
-        self, offence: Offence, text: Text, given: Mapping[str, FactFound], cache: dict[str, FactFound | None]
-    ) -> dict[str, FactFound]:
-        """Return the offence's facts: given ones first, then read, derived and assumed ones."""
-        facts: dict[str, FactFound] = {}
-        wanted = set(offence.facts)
-        support = (
-            {"goods_value"} if wanted & {"sales_amount", "goods_value_unsold", "illegal_business_amount"} else set()
-        )
-        for name in (*offence.facts, *support):
-            found = given.get(name) or self._read(name, text, cache)
-            if found is not None:
-                facts[name] = found
-        derive(facts, wanted, text, self._labels)
-        facts = {name: fact for name, fact in facts.items() if name in wanted}
-        for standard in offence.standards:
-            for name in standard.facts:
-                if name not in facts and (name in standard.exclusions or name.startswith("prior_")):
-                    facts[name] = self._assumed(name)
-        return facts
-
-    def _read(self, name: str, text: Text, cache: dict[str, FactFound | None]) -> FactFound | None:
-        if name not in cache:
-            extractor = self.library.lexicon.extractors.get(name)
-            fact = self.library.facts[name]
-            cache[name] = extract(extractor, fact.label_zh, text, fact.cel_type) if extractor else None
-        return cache[name]
-
-    def _assumed(self, name: str) -> FactFound:
-        cel_type = self.library.facts[name].cel_type
-        return FactFound(name, self._labels[name], 0 if cel_type == "int" else False, origin="assumed")
 
     def _values(self, facts: Mapping[str, FactFound]) -> dict[str, Any]:
         return {**self.library.parameters, **{name: fact.value for name, fact in facts.items()}}

@@ -1,0 +1,73 @@
+"""What an offence's standards ask for, found in a case: given facts first, then read, derived and assumed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from liangfa_screening.derived import derive
+from liangfa_screening.extraction import FactFound, Text, extract
+from liangfa_screening.lexicon import Extractor
+from liangfa_screening.library import Fact, Library, Offence
+
+_AMOUNTS = frozenset({"sales_amount", "goods_value_unsold", "illegal_business_amount"})
+Cache = dict[str, FactFound | None]
+"""What was read in a text, by fact; several offences ask for the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is looked for on behalf of one offence, settled once."""
+
+    wanted: frozenset[str]
+    steps: tuple[tuple[str, Extractor | None, Fact], ...]
+    assumed: tuple[FactFound, ...]
+
+
+class FactReader:
+    """Reads the facts of one library's offences."""
+
+    def __init__(self, library: Library) -> None:
+        self.labels = {fact.name: fact.label_zh for fact in library.facts.values()}
+        self._plans = {offence.id: _plan(offence, library) for offence in library.offences.values()}
+
+    def read(self, offence: Offence, text: Text, given: Mapping[str, FactFound], cache: Cache) -> dict[str, FactFound]:
+        """Return the facts of `offence` that are known; `cache` belongs to `text`."""
+        plan = self._plans[offence.id]
+        facts: dict[str, FactFound] = {}
+        for name, extractor, fact in plan.steps:
+            found = given.get(name)
+            if found is None:
+                if name not in cache:
+                    cache[name] = None if extractor is None else extract(extractor, fact.label_zh, text, fact.cel_type)
+                found = cache[name]
+            if found is not None:
+                facts[name] = found
+        derive(facts, plan.wanted, text, self.labels)
+        for found in plan.assumed:
+            if found.name not in facts:
+                facts[found.name] = found
+        if len(facts) > len(plan.wanted) or not facts.keys() <= plan.wanted:
+            return {name: found for name, found in facts.items() if name in plan.wanted}
+        return facts
+
+
+def _plan(offence: Offence, library: Library) -> _Plan:
+    wanted = frozenset(offence.facts)
+    support = ["goods_value"] if wanted & _AMOUNTS and "goods_value" not in wanted else []
+    return _Plan(
+        wanted=wanted,
+        steps=tuple(
+            (name, library.lexicon.extractors.get(name), library.facts[name]) for name in (*offence.facts, *support)
+        ),
+        assumed=tuple(
+            _assumed(library.facts[name])
+            for name in dict.fromkeys(name for standard in offence.standards for name in standard.facts)
+            if name.startswith("prior_") or any(name in standard.exclusions for standard in offence.standards)
+        ),
+    )
+
+
+def _assumed(fact: Fact) -> FactFound:
+    """Return the value that an unmentioned exclusion or earlier penalty has: none."""
+    return FactFound(fact.name, fact.label_zh, 0 if fact.cel_type == "int" else False, origin="assumed")
