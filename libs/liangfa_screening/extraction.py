@@ -21,6 +21,7 @@ _OTHERS_MONEY = re.compile(
     r"贷款|预算|赔偿|退还|退回|追回|奖励|采购额|产值|余额|订货|成本|进价)[^，。；]{0,12}$"
 )
 _WINDOW = 90
+_NEAR = 20
 _AFTER = 40
 
 
@@ -97,17 +98,29 @@ def extract(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
 
 
 def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
-    for match in extractor.deny.finditer(text.text) if extractor.deny is not None else ():
-        if not _UNDONE.search(text.text[max(0, match.start() - 3) : match.start()]):
-            return text.found(extractor.fact, label, False, match.start(), match.end())
-    if extractor.affirm is None:
-        return None
-    denied: re.Match[str] | None = None
-    for match in extractor.affirm.finditer(text.text):
-        if not _NEGATION.search(text.text[max(0, match.start() - 14) : match.start()]):
+    """Return true for the first affirming words that nothing takes back, false when something denies, else None."""
+    if extractor.never is not None and (never := extractor.never.search(text.text)):
+        return text.found(extractor.fact, label, False, never.start(), never.end())
+    denials = [] if extractor.deny is None else [m.span() for m in extractor.deny.finditer(text.text) if _stands(m)]
+    taken_back: tuple[int, int] | None = denials[0] if denials else None
+    for match in extractor.affirm.finditer(text.text) if extractor.affirm is not None else ():
+        if _NEGATION.search(text.text[max(0, match.start() - 14) : match.start()]):
+            taken_back = taken_back or match.span()
+        elif not any(_cancels(denial, match.span(), text.text) for denial in denials):
             return text.found(extractor.fact, label, True, match.start(), match.end())
-        denied = match
-    return text.found(extractor.fact, label, False, denied.start(), denied.end()) if denied else None
+    return text.found(extractor.fact, label, False, *taken_back) if taken_back else None
+
+
+def _stands(denial: re.Match[str]) -> bool:
+    """Tell whether a denial is not itself denied (未按要求改正)."""
+    return not _UNDONE.search(denial.string[max(0, denial.start() - 3) : denial.start()])
+
+
+def _cancels(denial: tuple[int, int], match: tuple[int, int], text: str) -> bool:
+    """Tell whether a denial is about the same thing: overlapping, near, or in the same sentence."""
+    first, second = sorted((denial, match))
+    gap = text[first[1] : second[0]]
+    return len(gap) <= _NEAR or not ("。" in gap or "；" in gap or "\n" in gap)
 
 
 def _choice(extractor: Extractor, label: str, text: Text) -> FactFound | None:
@@ -133,6 +146,8 @@ def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
         fitting = [q for q in text.of_kinds(("money",)) if _may_be_meant(q, text.text)]
     if not fitting:
         return None
+    if extractor.preferred is not None:
+        fitting = [q for q in fitting if extractor.preferred.search(text.text[max(0, q.start - 20) : q.start])] or fitting
     totals = [q for q in fitting if q.is_total]
     if totals and max(_value(extractor, q) for q in totals) < max(_value(extractor, q) for q in fitting):
         totals = []  # a total is never less than its parts: it is another total

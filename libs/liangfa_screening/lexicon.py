@@ -11,13 +11,15 @@ A lexicon file has two parts::
     facts:
       toxic_nonfood_material_added:
         affirm: ['(添加|加入|掺入)[^。]{0,12}罂粟壳']   # any of these, not negated in its clause: true
-        deny: ['未检出罂粟']                       # any of these: false
+        deny: ['未检出罂粟']                       # takes back what is affirmed near it or in the same sentence
+        never: ['不含任何']                       # anywhere: false
         default: false                        # value when nothing is said; reported as assumed
       sales_amount:
         kinds: [money]                        # classes of figures (liangfa_screening.quantities)
         before: '销售金额|销售额'                 # what must stand shortly before the figure
         after: '的销售额'                       # or right after it
         not: '罚款'                            # what must not stand before it
+        prefer: '超出|超采'                    # figures with this before them count alone when there are any
         within: 12                            # how many characters may lie between (12 when left out)
         fallback: true                        # without a cue: the largest amount that is not obviously another's
         roles: [capital]                      # also figures of these roles: price, fine, capital (contracts too), limit
@@ -43,6 +45,8 @@ _OFFENCE_KEYS = {"gate", "also", "against", "rank"}
 _FACT_KEYS = {
     "affirm",
     "deny",
+    "never",
+    "prefer",
     "default",
     "kinds",
     "before",
@@ -78,11 +82,13 @@ class Extractor:
     fact: str
     affirm: re.Pattern[str] | None = None
     deny: re.Pattern[str] | None = None
+    never: re.Pattern[str] | None = None
     default: Any = None
     kinds: frozenset[str] = frozenset()
     before: re.Pattern[str] | None = None
     after: re.Pattern[str] | None = None
     refused: re.Pattern[str] | None = None
+    preferred: re.Pattern[str] | None = None
     adds: bool = False
     one_of: re.Pattern[str] | None = None
     factor: Mapping[str, float] | None = None
@@ -141,11 +147,13 @@ def _extractor(name: str, entry: Mapping[str, Any]) -> Extractor:
         fact=name,
         affirm=_any(entry.get("affirm")),
         deny=_any(entry.get("deny")),
+        never=_any(entry.get("never")),
         default=entry.get("default"),
         kinds=frozenset(entry.get("kinds") or ()),
         before=re.compile(f"(?:{entry['before']})[^\\d。；]{{0,{within}}}$") if entry.get("before") else None,
         after=re.compile(f"^[^\\d，。；]{{0,6}}(?:{entry['after']})") if entry.get("after") else None,
         refused=re.compile(f"(?:{entry['not']})[^\\d，。；]{{0,8}}$") if entry.get("not") else None,
+        preferred=re.compile(f"(?:{entry['prefer']})[^\\d，。；]{{0,8}}$") if entry.get("prefer") else None,
         adds=bool(entry.get("add", False)),
         one_of=_any(entry.get("one_of")),
         factor=entry.get("factor"),

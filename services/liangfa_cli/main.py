@@ -55,9 +55,10 @@ def serve(
 
 async def _serve(folder: Path, port: int, only: str | None) -> None:
     from liangfa_cli.platform import running
-    from liangfa_kit.settings import Listen, PlatformSettings, Storage, load
+    from liangfa_kit.settings import PlatformSettings, Storage, load
 
-    settings = load(PlatformSettings, storage=Storage(folder=folder), listen=Listen(port=port))
+    settings = load(PlatformSettings, storage=Storage(folder=folder))
+    settings = settings.model_copy(update={"listen": settings.listen.model_copy(update={"port": port})})
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
