@@ -147,7 +147,9 @@ def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
     if not fitting:
         return None
     if extractor.preferred is not None:
-        fitting = [q for q in fitting if extractor.preferred.search(text.text[max(0, q.start - 20) : q.start])] or fitting
+        fitting = [
+            q for q in fitting if extractor.preferred.search(text.text[max(0, q.start - 20) : q.start])
+        ] or fitting
     totals = [q for q in fitting if q.is_total]
     if totals and max(_value(extractor, q) for q in totals) < max(_value(extractor, q) for q in fitting):
         totals = []  # a total is never less than its parts: it is another total
