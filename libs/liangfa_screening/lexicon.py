@@ -1,6 +1,6 @@
 """The lexicon: how offences and facts are recognised in Chinese text. YAML in, checked and compiled values out.
 
-A lexicon file has two parts::
+A lexicon file has up to three parts::
 
     offences:
       toxic_food:
@@ -26,6 +26,8 @@ A lexicon file has two parts::
         add: true                             # several figures are parts: add them unless a total is given
       water_area:
         choose: {sea: '海域|海洋', inland: '长江|河'}   # first that matches
+    agencies:
+      market_regulation: [市场监, 市监]              # words in an agency's name that say which it is
 
 Terms in gates are literal; everything else is a regular expression over the normalised text.
 """
@@ -99,14 +101,23 @@ class Extractor:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """All recognitions and extractors, by id and name."""
+    """All recognitions and extractors, by id and name; the words that agencies are called by, first match first."""
 
     recognitions: Mapping[str, Recognition]
     extractors: Mapping[str, Extractor]
+    agencies: tuple[tuple[str, str], ...] = ()
+
+    def agency(self, name: str) -> str:
+        """Return the key of the agency that `name` (a key, or words such as 某区市场监督管理局) means; empty when unknown."""
+        for word, key in self.agencies:
+            if word in name or key == name:
+                return key
+        return ""
 
 
-def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str]) -> Lexicon:
+def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str], agencies: set[str]) -> Lexicon:
     """Read lexicon files. Raises `LexiconError` for unknown names, unknown keys, bad expressions and repeats."""
+    words: list[tuple[str, str]] = []
     recognitions: dict[str, Recognition] = {}
     extractors: dict[str, Extractor] = {}
     for path in paths:
@@ -120,7 +131,11 @@ def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str]) -> 
                 extractors[name] = _extractor(name, entry)
             except re.error as error:
                 raise LexiconError(f"{path.name}: {name}: {error}") from error
-    return Lexicon(recognitions, extractors)
+        for name, called in (data.get("agencies") or {}).items():
+            if name not in agencies:
+                raise LexiconError(f"{path.name}: {name} is no agency of the library")
+            words.extend((word, name) for word in called)
+    return Lexicon(recognitions, extractors, tuple(words))
 
 
 def _check(path: Path, name: str, entry: Any, known: set[str], keys: set[str], seen: Mapping[str, object]) -> None:

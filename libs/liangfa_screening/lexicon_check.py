@@ -19,8 +19,8 @@ from liangfa_screening.lexicon import Lexicon, LexiconError, read_lexicon
 from liangfa_screening.library import Library
 from liangfa_screening.quantities import KINDS, normalised
 
-_PATTERN_KEYS = ("before", "after", "not")
-_PATTERN_LISTS = ("affirm", "deny", "one_of")
+_PATTERN_KEYS = ("before", "after", "not", "prefer")
+_PATTERN_LISTS = ("affirm", "deny", "never", "one_of")
 _GATE_KEYS = ("gate", "also")
 
 
@@ -37,7 +37,7 @@ class Finding:
 def check_lexicon(paths: list[Path], library: Library) -> list[Finding]:
     """Return what is wrong with the lexicon files, and which facts of the library none of them reads."""
     try:
-        lexicon = read_lexicon(paths, set(library.offences), set(library.facts))
+        lexicon = read_lexicon(paths, set(library.offences), set(library.facts), set(library.agencies))
     except LexiconError as error:
         return [Finding(str(error).split(":", 1)[0], "", str(error), is_error=True)]
     found: list[Finding] = []

@@ -127,7 +127,8 @@ def load_library(region: str | None = None, folder: Path = _FOLDER) -> Library:
     for code in _containing(region or ""):
         parameters.update((overrides or {}).get(code, {}))
     offences = {item["id"]: _offence(item) for item in data["offences"]}
-    lexicon = read_lexicon([path for path in sources if path.parent.name == "lexicon"], set(offences), set(facts))
+    words = [path for path in sources if path.parent.name == "lexicon"]
+    lexicon = read_lexicon(words, set(offences), set(facts), set(data["agencies"]))
     as_of = str(data["as_of"])
     suffix = f"+{region}" if region and any(code in (overrides or {}) for code in _containing(region)) else ""
     return Library(f"{as_of}-{digest}{suffix}", as_of, offences, facts, parameters, lexicon, data["agencies"])

@@ -15,11 +15,12 @@ _AGENCY_WEIGHT = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An offence that the text may be about, with how strongly."""
+    """An offence that the text may be about, with how strongly. `in_cause`: the cause speaks of it too."""
 
     offence: Offence
     score: float
     rank: int
+    in_cause: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class _Gate:
     against: frozenset[str]
     terms: frozenset[str]
     causes: frozenset[str]
+    telling: frozenset[str]
     rank: int
 
 
@@ -49,7 +51,7 @@ class Recogniser:
         for term in sorted(terms):
             self.automaton.add_word(term, term)
         self.automaton.make_automaton()
-        self._agency_names = {name: key for key, name in library.agencies.items()}
+        self._lexicon = library.lexicon
 
     def candidates(self, text: str, cause_length: int, agency_type: str) -> list[Candidate]:
         """Return candidates, strongest first; `text` is cause and narrative, normalised."""
@@ -58,9 +60,11 @@ class Recogniser:
         if not called:
             return []
         in_cause = {term for _, term in self.automaton.iter(text, 0, cause_length)}
-        agency = self._agency_names.get(agency_type, agency_type)
+        agency = self._lexicon.agency(agency_type) if agency_type else ""
         found = [
-            Candidate(gate.offence, _score(gate, hits, in_cause, agency), gate.rank)
+            Candidate(
+                gate.offence, _score(gate, hits, in_cause, agency), gate.rank, not in_cause.isdisjoint(gate.telling)
+            )
             for gate in called.values()
             if _is_open(gate, hits)
         ]
@@ -95,6 +99,7 @@ def _gate(offence: Offence, recognition: Recognition) -> _Gate:
         against=recognition.against,
         terms=frozenset(terms.union(offence.keywords)),
         causes=frozenset(offence.causes),
+        telling=frozenset({term for term in terms if len(term) > 1}.union(offence.causes)),
         rank=recognition.rank,
     )
 

@@ -20,6 +20,8 @@ from liangfa_screening.results import Earlier, OffenceFound, ScreeningInput, Scr
 MAX_CHARACTERS = 200_000
 """Longer narratives are read to this length and the result says so."""
 _MOST_CANDIDATES = 12
+_CAUSE_BONUS = 12.0
+"""An offence of which the cause speaks ranks above a more special one of which only the narrative does."""
 _MOST_MISSING = 6
 
 
@@ -130,7 +132,7 @@ class Screener:
             facts=used,
             distance=distance,
             ratio=max(ratio, least),
-            score=candidate.rank * 10 + candidate.score,
+            score=candidate.rank * 10 + candidate.score + (_CAUSE_BONUS if candidate.in_cause else 0),
             missing=unknown,
         )
 
