@@ -156,7 +156,8 @@ class Hub:
             if not watcher.queue:
                 watcher.woken.clear()
                 try:
-                    await asyncio.wait_for(watcher.woken.wait(), self._heartbeat_seconds)
+                    async with asyncio.timeout(self._heartbeat_seconds):
+                        await watcher.woken.wait()
                 except TimeoutError:
                     if not watcher.queue:  # everything it wants up to the newest item has been sent
                         cursor = max(cursor, self.newest)

@@ -121,7 +121,8 @@ class LocalSubscription:
             if found or left <= 0:
                 return found
             try:
-                await asyncio.wait_for(self._arrived.wait(), min(left, _LOOK_AGAIN_SECONDS))
+                async with asyncio.timeout(min(left, _LOOK_AGAIN_SECONDS)):  # not wait_for: see the relay
+                    await self._arrived.wait()
             except TimeoutError:
                 continue
 

@@ -129,7 +129,8 @@ class Relay:
 
     async def _wait(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            async with asyncio.timeout(seconds):  # wait_for of Python 3.11 can lose a cancellation
+                await self._wake.wait()
         except TimeoutError:
             return
 

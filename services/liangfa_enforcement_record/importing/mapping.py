@@ -86,12 +86,12 @@ def _loaded(text: str) -> dict[str, Any]:
 
 def _mapped(header: str, entry: object) -> MappedColumn:
     name, unit = (entry.get("field"), entry.get("unit")) if isinstance(entry, dict) else (entry, None)
-    if name not in FIELDS:
+    if not isinstance(name, str) or name not in FIELDS:
         raise _invalid(f"{name!r} (column {header}) is no field; fields are {', '.join(FIELDS)}")
-    if unit is not None and unit not in set(MoneyUnit):
+    if unit is not None and (not isinstance(unit, str) or unit not in set(MoneyUnit)):
         raise _invalid(f"unit {unit!r} (column {header}) is none of {', '.join(MoneyUnit)}")
-    known = FIELDS[str(name)]
-    return MappedColumn(header, known.name, MoneyUnit(str(unit)) if unit else known.unit)
+    known = FIELDS[name]
+    return MappedColumn(header, known.name, MoneyUnit(unit) if unit else known.unit)
 
 
 def _invalid(detail: str) -> TableRefused:

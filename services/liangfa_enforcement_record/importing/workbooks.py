@@ -130,7 +130,9 @@ class Workbook:
 
     def _tree(self, member: str) -> Any:
         with _damage_told(member):
-            parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+            parser = etree.XMLParser(
+                remove_comments=True, remove_pis=True, resolve_entities=False, no_network=True, load_dtd=False
+            )
             return etree.fromstring(self._archive.read(member), parser)
 
     def traits(self, sheet: SheetEntry) -> SheetTraits:
@@ -254,7 +256,9 @@ def _refuse_bomb(archive: zipfile.ZipFile, limits: Limits) -> None:
 
 
 def _parsed(stream: IO[bytes], tag: str) -> Any:
-    return etree.iterparse(stream, tag=tag, resolve_entities=False, no_network=True, load_dtd=False)
+    return etree.iterparse(
+        stream, tag=tag, remove_comments=True, remove_pis=True, resolve_entities=False, no_network=True, load_dtd=False
+    )
 
 
 def _text_of(element: Any) -> str:
