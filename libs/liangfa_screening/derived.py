@@ -7,6 +7,9 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from liangfa_screening.extraction import FactFound, Text
+from liangfa_screening.measured import METALS_A, METALS_B, ORDINARY, excesses
+from liangfa_screening.quantities import number
+from liangfa_screening.recidivism import earlier_penalties
 
 _UNSOLD = re.compile(
     r"尚未(?:销|售|卖)|未(?:销售|售出|卖出)|库存|待售|待销|现场(?:查获|查扣|查封|扣押|发现)|仓库内?|查获|查扣|货架"
@@ -23,9 +26,14 @@ def derive(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, la
     """Add to `facts` what `wanted` asks for and what follows from the text's other figures. Found facts stay."""
     if "offender_is_unit" in wanted and "offender_is_unit" not in facts:
         facts["offender_is_unit"] = _unit_or_person(text, labels)
-    _dated_penalties(facts, wanted, text, labels)
+    if any(name.startswith("prior_admin") for name in wanted):
+        earlier_penalties(facts, wanted, text, labels)
+    if "deaths" in wanted:
+        _casualties(facts, text, labels)
     if "unpaid_single_worker_amount" in wanted:
-        _single_worker(facts, labels)
+        _wages(facts, text, labels)
+    if wanted & _MEASURED:
+        _measured(facts, wanted, text, labels)
     if "school_bus_or_passenger_severe_overload_or_speeding" in wanted:
         _overload(facts, text, labels)
     if wanted & {"sales_amount", "goods_value_unsold", "illegal_business_amount", "goods_value"}:
@@ -40,29 +48,80 @@ _SEVERE_OVERLOAD = 1.2
 No national figure was found in the sources at hand; the standard itself says "severely", so this is a reading, not law."""
 
 
-_DATED_PENALTIES = re.compile(
-    r"(?:(?:19|20)\d\d年(?:\d{1,2}月)?(?:\d{1,2}日)?(?:以来)?[、，和及与]*){2,}[^。；]{0,40}?(?:行政)?(?:处罚|罚款)"
+_CASUALTIES = re.compile(
+    r"(?<![\d.])(\d+|[一二两三四五六七八九十]+)人?死(?:亡)?[、，]?(\d+|[一二两三四五六七八九十]+)人?(重|轻)?伤"
 )
-_YEAR = re.compile(r"(?:19|20)\d\d年")
 
 
-def _dated_penalties(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
-    """Count earlier penalties that are told by their dates (分别于2018年6月、2020年9月被处罚)."""
-    match = _DATED_PENALTIES.search(text.text)
+def _casualties(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+    """Read 3死2伤 and 一死一重伤; injuries whose grade is not told count for nothing."""
+    match = _CASUALTIES.search(text.text)
     if match is None:
         return
-    count = len(_YEAR.findall(match[0]))
-    for name in wanted:
-        if name.startswith("prior_admin_penalties_") and (name not in facts or facts[name].value < count):
-            facts[name] = text.found(name, labels.get(name, name), count, match.start(), match.end())
+    grade = {"重": "serious_injuries", "轻": "minor_injuries"}.get(match[3] or "", "")
+    for name, written in (("deaths", match[1]), (grade, match[2])):
+        value = number(written)
+        if name and value is not None and (name not in facts or facts[name].value < value[0]):
+            facts[name] = text.found(name, labels.get(name, name), int(value[0]), match.start(), match.end())
 
 
-def _single_worker(facts: dict[str, FactFound], labels: dict[str, str]) -> None:
-    """One worker's claim is the whole claim when the text tells of months and a sum but of no number of workers."""
-    name = "unpaid_single_worker_amount"
-    whole = facts.get("unpaid_amount")
-    if name not in facts and whole is not None and "unpaid_workers" not in facts and "unpaid_months_single" in facts:
-        facts[name] = _as(whole, name, labels, whole.value)
+_MANY_WORKERS = 10
+_MANY_WORKERS_CLAIM = 150_000.0
+"""Arrears of so much to workers whose number is not told are taken for those of ten: a reading to be checked, not law."""
+_WORKERS = re.compile("农民工|工人|民工|员工|职工|劳动者|工资")
+
+
+def _wages(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+    """Find one worker's months and claim; judge from a large claim that there were many workers."""
+    single, months, whole = "unpaid_single_worker_amount", "unpaid_months_single", facts.get("unpaid_amount")
+    for month in text.of_kinds(("month",)):
+        clause = text.text[month.end : month.end + 16]
+        for money in text.of_kinds(("money",)):
+            gap = money.start - month.end
+            if (
+                0 <= gap <= 12
+                and not money.role
+                and not set("，。；") & set(clause[:gap])
+                and _is_one(month.start, text)
+            ):
+                facts[single] = text.found(single, labels.get(single, single), money.value, month.start, money.end)
+                facts[months] = text.found(months, labels.get(months, months), int(month.value), month.start, month.end)
+                break
+    if whole is None:
+        return
+    workers = facts.get("unpaid_workers")
+    if single not in facts and months in facts and (workers is None or workers.value == 1):
+        facts[single] = _as(whole, single, labels, whole.value)
+    if workers is None and whole.value >= _MANY_WORKERS_CLAIM and _WORKERS.search(text.text):
+        facts["unpaid_workers"] = _as(whole, "unpaid_workers", labels, _MANY_WORKERS)
+
+
+def _is_one(place: int, text: Text) -> bool:
+    """Tell whether no number of several people stands before `place` in its clause."""
+    begin = max(text.text.rfind(mark, 0, place) for mark in "，。；\n")
+    return not any(begin < q.start < place and q.value > 1 for q in text.of_kinds(("person", "household")))
+
+
+_MEASURED = frozenset({"heavy_metal_a_multiple", "heavy_metal_b_multiple", "harmful_substance_seriously_over_limit"})
+_SERIOUS = 3.0
+"""Three times the limit counts as seriously over it in food: how agencies often read the words, not a figure of law."""
+
+
+def _measured(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
+    """Compare measured values with the limits told beside them: so many times over, metals by their class."""
+    for excess in excesses(text.text):
+        over = round(excess.quotient - 1, 4)
+        for name, metals in (("heavy_metal_a_multiple", METALS_A), ("heavy_metal_b_multiple", METALS_B)):
+            if name in wanted and metals.search(excess.substance) and (name not in facts or facts[name].value < over):
+                facts[name] = text.found(name, labels.get(name, name), over, excess.start, excess.end)
+        name = "harmful_substance_seriously_over_limit"
+        if (
+            name in wanted
+            and name not in facts
+            and excess.quotient >= _SERIOUS
+            and not ORDINARY.search(excess.substance)
+        ):
+            facts[name] = text.found(name, labels.get(name, name), True, excess.start, excess.end)
 
 
 def _overload(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:

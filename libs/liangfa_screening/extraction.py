@@ -153,6 +153,8 @@ def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
     totals = [q for q in fitting if q.is_total]
     if totals and max(_value(extractor, q) for q in totals) < max(_value(extractor, q) for q in fitting):
         totals = []  # a total is never less than its parts: it is another total
+    if not totals and len(fitting) > 1:
+        totals = _sum_told(fitting, text)
     if extractor.adds and not totals and len(fitting) > 1:
         distinct = {(_value(extractor, q)): q for q in fitting}
         value = sum(distinct)
@@ -162,6 +164,13 @@ def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
     if chosen.is_less:
         value = value - 1 if cel_type == "int" else value * 0.999
     return text.found(extractor.fact, label, _typed(value, cel_type), chosen.start, chosen.end)
+
+
+def _sum_told(parts: list[Quantity], text: Text) -> list[Quantity]:
+    """Return the total that the text gives for these parts, when it has no cue of its own: 2.9万元、2.6万元，合计5.5万元."""
+    whole = sum({q.value for q in parts})
+    totals = (q for q in text.of_kinds((parts[0].kind,)) if q.is_total and not q.role and q.start > parts[0].start)
+    return [q for q in totals if abs(q.value - whole) <= 0.01 * whole][:1]
 
 
 def _may_be_meant(quantity: Quantity, text: str) -> bool:
