@@ -55,7 +55,7 @@ _CASUALTIES = re.compile(
 
 def _casualties(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
     """Read 3死2伤 and 一死一重伤; injuries whose grade is not told count for nothing."""
-    match = _CASUALTIES.search(text.text)
+    match = text.once("casualties", _CASUALTIES.search)
     if match is None:
         return
     grade = {"重": "serious_injuries", "轻": "minor_injuries"}.get(match[3] or "", "")
@@ -109,7 +109,7 @@ _SERIOUS = 3.0
 
 def _measured(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     """Compare measured values with the limits told beside them: so many times over, metals by their class."""
-    for excess in excesses(text.text):
+    for excess in text.once("excesses", lambda plain: list(excesses(plain))):
         over = round(excess.quotient - 1, 4)
         for name, metals in (("heavy_metal_a_multiple", METALS_A), ("heavy_metal_b_multiple", METALS_B)):
             if name in wanted and metals.search(excess.substance) and (name not in facts or facts[name].value < over):

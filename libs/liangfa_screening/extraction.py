@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from liangfa_screening.lexicon import Extractor
 from liangfa_screening.quantities import Quantity, find_quantities
+
+T = TypeVar("T")
 
 _NEGATION = re.compile(
     r"(?:未(?!满|成年|经|取得|办|依法|按|获|通过|售|销|成)(?:发现|见|检出|查实|查见|构成|造成)?|没有|并未|并无|无(?!证|照|许可|资质|视|锡|人|号牌)|"
@@ -57,6 +59,13 @@ class Text:
         self.offset = offset
         self._quantities: list[Quantity] | None = None
         self._by_kind: dict[str, list[Quantity]] = {}
+        self._kept: dict[str, Any] = {}
+
+    def once(self, key: str, find: Callable[[str], T]) -> T:
+        """Return `find` of the text, looked for once: several offences ask for the same."""
+        if key not in self._kept:
+            self._kept[key] = find(self.text)
+        return cast("T", self._kept[key])
 
     @property
     def quantities(self) -> list[Quantity]:

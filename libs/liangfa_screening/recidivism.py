@@ -35,7 +35,7 @@ def earlier_penalties(
 
     The present is the latest year that the text names; without years an earlier penalty counts in every window.
     """
-    mentions = list(_mentions(text.text))
+    mentions = text.once("earlier penalties", lambda plain: list(_mentions(plain)))
     if not mentions:
         return
     years = [int(year) for year in _YEAR.findall(text.text)]
