@@ -139,12 +139,12 @@ def _rows() -> Iterator[list[str]]:
             f"当事人于2017年{month}月在其经营场所销售侵犯他人注册商标专用权的商品，现场查获假冒服装{number}件，销售金额{number * 3}元，"
             f"未售出货值{number * 7}元。当事人无法提供进货票据，经商标权利人鉴定为假冒商品，执法人员依法对涉案商品采取扣押措施。"
         )
-        agency, code = "武汉市洪山区市场监督管理局", _uscc(90_000_000)
+        agency, code = "武汉市洪山区市场监督管理局", credit_code(90_000_000)
         yield [
             *(
                 f"武汉市洪山区{number}商贸有限公司",
                 "法人及非法人组织",
-                _uscc(number),
+                credit_code(number),
                 "",
                 "",
                 "",
@@ -170,7 +170,8 @@ def _rows() -> Iterator[list[str]]:
         ]
 
 
-def _uscc(number: int) -> str:
+def credit_code(number: int) -> str:
+    """Return a made-up 统一社会信用代码 with right check digits, another one for each number below 100,000,000."""
     body = f"{number:08}"
     check = 11 - sum(int(c) * w for c, w in zip(body, (3, 7, 9, 10, 5, 8, 4, 2), strict=True)) % 11
     code = f"91420111{body}{'0123456789X0'[check]}"
