@@ -12,11 +12,13 @@ from liangfa_screening.quantities import Quantity, find_quantities
 
 T = TypeVar("T")
 
+_DONE = "发现|见|检出|查实|查见|查到|构成|造成|导致|引发|涉及|参与|使用|添加|掺入|实施|从事|存在|出现|发生|影响|证明|能证明|能认定|收到|用于|含有|对"
 _NEGATION = re.compile(
-    r"(?:未(?!满|成年|经|取得|办|依法|按|获|通过|售|销|成)(?:发现|见|检出|查实|查见|构成|造成)?|没有|并未|并无|无(?!证|照|许可|资质|视|锡|人|号牌)|"
-    r"不存在|不含|不属于?|不在|不是|并非|非(?!法|药|食|医|国|公|洲|处方|遗|婚)|排除|否认|尚未|未能证明|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)"
-    r"[^，。；]{0,8}$"
+    rf"(?:(?:未|没有?|并未|尚未|从未|均未|并无|(?<!三)无)(?:{_DONE})[^，。；]{{0,8}}|没有[^，。；的]{{0,2}}|"
+    r"(?:(?<!从)未|没|并未|尚未|从未|均未|并无|(?<!三)无|不|并非|(?<!除)非)|"
+    r"(?:不存在|不含|不属于?|不在|不是|并非|排除|否认|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)[^，。；]{0,8})$"
 )
+_INNER = re.compile("(?:未|没有)(?:发现|检出|查见|查到)|不存在|并非")
 _UNDONE = re.compile(r"(?:未|没有?|无|不)$")
 _OTHERS_MONEY = re.compile(
     r"(?:罚|注册|投资|合同|造价|工程款|估值|房租|租金|工资|垫付|保证金|押金|单价|设备|市价|补税|滞纳金|修复|补缴|年收入|营业收入|"
@@ -113,11 +115,19 @@ def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
     denials = [] if extractor.deny is None else [m.span() for m in extractor.deny.finditer(text.text) if _stands(m)]
     taken_back: tuple[int, int] | None = denials[0] if denials else None
     for match in extractor.affirm.finditer(text.text) if extractor.affirm is not None else ():
-        if _NEGATION.search(text.text[max(0, match.start() - 14) : match.start()]):
+        if _is_negated(match):
             taken_back = taken_back or match.span()
         elif not any(_cancels(denial, match.span(), text.text) for denial in denials):
             return text.found(extractor.fact, label, True, match.start(), match.end())
     return text.found(extractor.fact, label, False, *taken_back) if taken_back else None
+
+
+def _is_negated(match: re.Match[str]) -> bool:
+    """Tell whether words before the match in its clause, or words like 未发现 inside it, deny it."""
+    return (
+        _NEGATION.search(match.string[max(0, match.start() - 14) : match.start()]) is not None
+        or _INNER.search(match[0]) is not None
+    )
 
 
 def _stands(denial: re.Match[str]) -> bool:
@@ -144,7 +154,7 @@ def _single(extractor: Extractor, label: str, text: Text) -> FactFound | None:
     if extractor.one_of is None:
         return None
     for match in extractor.one_of.finditer(text.text):
-        if not _NEGATION.search(text.text[max(0, match.start() - 14) : match.start()]):
+        if not _is_negated(match):
             return text.found(extractor.fact, label, 1, match.start(), match.end())
     return None
 

@@ -1,6 +1,9 @@
 """The lexicon: how offences and facts are recognised in Chinese text. YAML in, checked and compiled values out.
 
-A lexicon file has up to three parts::
+A lexicon file has up to four parts::
+
+    words:
+      卖: [销售, 出售, 兜售]                     # in any pattern <卖> is any of them; in a list of terms, each of them
 
     offences:
       toxic_food:
@@ -117,25 +120,50 @@ class Lexicon:
 
 def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str], agencies: set[str]) -> Lexicon:
     """Read lexicon files. Raises `LexiconError` for unknown names, unknown keys, bad expressions and repeats."""
-    words: list[tuple[str, str]] = []
+    called_by: list[tuple[str, str]] = []
     recognitions: dict[str, Recognition] = {}
     extractors: dict[str, Extractor] = {}
-    for path in paths:
-        data = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {}
-        for name, entry in (data.get("offences") or {}).items():
+    parts = {path: yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {} for path in paths}
+    words = {
+        name: list(map(str, listed)) for data in parts.values() for name, listed in (data.get("words") or {}).items()
+    }
+    for path, written in parts.items():
+        try:
+            data = {part: _spelled(written.get(part) or {}, words) for part in ("offences", "facts", "agencies")}
+        except KeyError as error:
+            raise LexiconError(f"{path.name}: <{error.args[0]}> stands for no words") from error
+        for name, entry in data["offences"].items():
             _check(path, name, entry, offences, _OFFENCE_KEYS, recognitions)
             recognitions[name] = _recognition(entry)
-        for name, entry in (data.get("facts") or {}).items():
+        for name, entry in data["facts"].items():
             _check(path, name, entry, facts, _FACT_KEYS, extractors)
             try:
                 extractors[name] = _extractor(name, entry)
             except re.error as error:
                 raise LexiconError(f"{path.name}: {name}: {error}") from error
-        for name, called in (data.get("agencies") or {}).items():
+        for name, called in data["agencies"].items():
             if name not in agencies:
                 raise LexiconError(f"{path.name}: {name} is no agency of the library")
-            words.extend((word, name) for word in called)
-    return Lexicon(recognitions, extractors, tuple(words))
+            called_by.extend((word, name) for word in called)
+    return Lexicon(recognitions, extractors, tuple(called_by))
+
+
+_WORDS = re.compile(r"<([\u4e00-\u9fff]+)>")
+
+
+def _spelled(value: Any, words: Mapping[str, Sequence[str]]) -> Any:
+    """Return a part of a file with every <name> spelled out: in patterns any of its words, in gates each as a term."""
+    if isinstance(value, str):
+        return _WORDS.sub(lambda match: f"(?:{'|'.join(_spelled(word, words) for word in words[match[1]])})", value)
+    if isinstance(value, dict):
+        return {key: _spelled(inner, words) for key, inner in value.items()}
+    if isinstance(value, list):
+        spelled: list[Any] = []
+        for item in value:
+            name = _WORDS.fullmatch(item) if isinstance(item, str) else None
+            spelled.extend(words[name[1]] if name is not None else [_spelled(item, words)])
+        return spelled
+    return value
 
 
 def _check(path: Path, name: str, entry: Any, known: set[str], keys: set[str], seen: Mapping[str, object]) -> None:

@@ -67,7 +67,7 @@ UNITS: dict[str, Unit] = {
     **_units("copy", "份 张 册 本 盒 盘 枚 套书 枚雷管 发 篇 首"),
     **_units("plant", "株 棵"), **_units("animal", "只 头 尾 羽"),
     **_units("bottle", "瓶 袋 桶 粒 双 罐 听 包 板 片 颗"),
-    **_units("level", "级 层"), **_units("kind", "种 款 批 项 组"), **_units("group", "群 所"),
+    **_units("level", "级 层 层级 个层级 个等级"), **_units("kind", "种 款 批 项 组"), **_units("group", "群 所"),
 }  # fmt: skip
 KINDS = frozenset(unit.kind for unit in UNITS.values())
 """The classes of figures, for a lexicon's `kinds`."""
