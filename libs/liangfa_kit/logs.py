@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +152,7 @@ def configure(settings: Logging, clock: Clock) -> CanonicalLog:
     else:
         settings.file.parent.mkdir(parents=True, exist_ok=True)
         file = settings.file.open("ab", buffering=0)
-        write, close = file.write, file.close
+        write, close = _stopping_nothing(file.write), file.close
     level = _LEVELS[settings.level]
     structlog.configure(
         processors=processors(clock),
@@ -212,7 +213,21 @@ class _Bridge(logging.Handler):
 
 
 def _to_standard_error(line: bytes) -> object:
-    return sys.stderr.write(line.decode())
+    with suppress(OSError, ValueError):  # closed, or its reader is gone
+        sys.stderr.write(line.decode())
+    return None
+
+
+def _stopping_nothing(write: Write) -> Write:
+    """Return `write`, but to standard error once its file is closed or full: a log that fails must stop no work."""
+
+    def safely(line: bytes) -> object:
+        try:
+            return write(line)
+        except (OSError, ValueError):
+            return _to_standard_error(line)
+
+    return safely
 
 
 def _nothing() -> None:

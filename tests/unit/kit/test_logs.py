@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from liangfa_kit.clock import ManualClock
 from liangfa_kit.context import CallContext
 from liangfa_kit.ids import UuidSequence
-from liangfa_kit.logs import CanonicalLog, masked, no_log, processors
+from liangfa_kit.logs import CanonicalLog, configure, masked, no_log, processors
+from liangfa_kit.settings import Logging
 from tests.tally import CLERK
 
 CLOCK = ManualClock(datetime(2026, 3, 2, 1, 0, tzinfo=UTC))
@@ -139,3 +141,14 @@ def test_structlog_and_the_canonical_log_write_to_one_file(tmp_path: Any) -> Non
     lines = [json.loads(row) for row in (tmp_path / "logs" / "x.jsonl").read_text().splitlines()]
     assert [row["event"] for row in lines] == ["hello", "from 1380*****00", "rpc"]
     assert lines[0]["phone"] == "1380*****00"
+
+
+def test_a_log_that_cannot_be_written_stops_no_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A closed file, or a full disk: the line goes to standard error instead, and nothing is raised."""
+    configuration = structlog.get_config()
+    try:
+        configure(Logging(file=tmp_path / "log"), CLOCK).close()
+        structlog.get_logger("x").error("still_here")
+    finally:
+        structlog.configure(**configuration)
+    assert "still_here" in capsys.readouterr().err
