@@ -111,7 +111,7 @@ async def serve_bare() -> None:
         finally:
             followers.discard(queue)
 
-    methods = {
+    methods: dict[str, Any] = {
         "Echo": grpc.unary_unary_rpc_method_handler(echo),
         "Push": grpc.unary_unary_rpc_method_handler(push),
         "Follow": grpc.unary_stream_rpc_method_handler(follow),

@@ -7,7 +7,6 @@ import csv
 import random
 import re
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
