@@ -35,6 +35,15 @@ def test_without_an_order_to_pay_unpaid_wages_are_not_yet_a_crime() -> None:
     assert screened(text.format("，经责令限期支付后仍未支付"), "拖欠工资").suspected
 
 
+def test_a_recovered_refund_is_the_refund_obtained_and_its_means_come_second() -> None:
+    """What is recovered is the refund obtained by fraud (Tax Collection Law, art. 66); an underground bank was its means."""
+    text = "操纵7户企业买单配票、地下钱庄结汇，追缴{}。"
+    found = screened(text.format("5707万元"), "骗取出口退税").offences[0]
+    assert found.offence.id == "export_refund_fraud"
+    assert [fact.value for fact in found.facts if fact.name == "export_refund_amount"] == [57_070_000]
+    assert not screened(text.format("3万元"), "骗取出口退税").suspected
+
+
 def test_close_below_a_threshold_is_a_near_miss_with_its_distance_and_a_fine_is_no_fact() -> None:
     """90 % of 50,000 yuan; the fine of 200,000 does not count."""
     result = screened("销售假冒名牌皮鞋，销售金额4.5万元，罚款20万元。", TRADEMARK)
