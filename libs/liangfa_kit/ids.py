@@ -29,11 +29,3 @@ class UuidSequence:
         tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
         text = f"{stamp >> 12:012x}7{stamp & 0xFFF:03x}{tail:016x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def search_rowid(key: str) -> int:
-    """Return the full-text row id of the entity `key` (a UUIDv7): its 60 time-ordered bits.
-
-    Time order keeps the index growing at one end, and no table has to map keys to row ids.
-    """
-    return int(key[0:8] + key[9:13] + key[15:18], 16)

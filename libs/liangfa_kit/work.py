@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import sqlalchemy as sa
 
 from liangfa_kit.errors import Stale
-from liangfa_kit.ids import search_rowid
 from liangfa_kit.journal import NO_HEAD, Head
 from liangfa_kit.search import index_terms
 from liangfa_kit.store.port import IndexChange, Row, SearchIndex
@@ -217,7 +216,7 @@ class Work:
         self.changes.indexed.append(
             IndexChange(
                 index,
-                search_rowid(key),
+                key,
                 index_terms(text),
                 None if previous is None else index_terms(previous),
             )

@@ -9,7 +9,6 @@ from typing import Any
 from liangfa_enforcement_record.screening import Screened
 from liangfa_enforcement_record.validation import to_hao
 from liangfa_kit.clock import beijing_date, from_micros
-from liangfa_kit.ids import search_rowid
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import events_pb2
 from liangfa_protos.standards.v1 import values_pb2
@@ -91,7 +90,6 @@ def case_row(case: pb.Case, *, registered_at: int, natural_key: str | None, row_
         "case_number": case.case_number,
         "screening_outcome": case.screening_outcome,
         "registered_at": registered_at,
-        "search_id": search_rowid(case.id),
         "natural_key": natural_key,
         "row_hash": row_hash,
         "body": case.SerializeToString(deterministic=True),

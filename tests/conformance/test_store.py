@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from liangfa_kit.ids import search_rowid
 from liangfa_kit.search import index_terms
 from liangfa_kit.store.port import Clash, IndexChange, Store
 from tests.tally import TALLY_TEXT, metadata, open_store, tallies
@@ -139,29 +138,62 @@ def test_full_text_search_finds_exactly_what_contains_the_words(store: Store, qu
     """Terms of one, two and more characters, numbers of documents, words together."""
     texts = {ID_A: "某店销售假药，洪市监处罚〔２０１７〕12号", ID_B: "药品ＡＢＣ过期"}
     with store.transaction() as tx:
-        tx.index([IndexChange(TALLY_TEXT, search_rowid(k), index_terms(v), None) for k, v in texts.items()])
+        tx.index([IndexChange(TALLY_TEXT, k, index_terms(v), None) for k, v in texts.items()])
     selected = store.search(TALLY_TEXT, query)
     assert selected is not None
     with store.reading() as connection:
         found = set(connection.execute(selected).scalars())
-    assert found == {search_rowid(key) for key in expected}
+    assert found == expected
 
 
 def test_replaced_text_is_found_by_its_new_words_only(store: Store) -> None:
     """An amended document forgets its old terms."""
-    rowid = search_rowid(ID_A)
     old, new = index_terms("销售假药"), index_terms("销售劣药")
     with store.transaction() as tx:
-        tx.index([IndexChange(TALLY_TEXT, rowid, old, None)])
+        tx.index([IndexChange(TALLY_TEXT, ID_A, old, None)])
     with store.transaction() as tx:
-        tx.index([IndexChange(TALLY_TEXT, rowid, new, old)])
+        tx.index([IndexChange(TALLY_TEXT, ID_A, new, old)])
 
-    def found(query: str) -> list[int]:
+    def found(query: str) -> list[str]:
         selected = store.search(TALLY_TEXT, query)
         assert selected is not None
         with store.reading() as connection:
             return list(connection.execute(selected).scalars())
 
     assert found("假药") == []
-    assert found("劣药") == [rowid]
+    assert found("劣药") == [ID_A]
     assert store.search(TALLY_TEXT, " 、！") is None
+
+
+def keys_with(store: Store, query: str) -> list[str]:
+    selected = store.search(TALLY_TEXT, query)
+    assert selected is not None
+    with store.reading() as connection:
+        return sorted(connection.execute(selected).scalars())
+
+
+def test_documents_of_ids_made_in_the_same_instant_stay_apart(store: Store) -> None:
+    """Two processes may make ids that differ in their random bits only."""
+    twins = [f"{ID_A[:18]}-{tail}" for tail in ("afe9-f8806f576566", "8001-000000000001")]
+    for number, key in enumerate(twins):
+        with store.transaction() as tx:
+            tx.index([IndexChange(TALLY_TEXT, key, index_terms(f"销售假药{number}号"), None)])
+    assert keys_with(store, "假药") == sorted(twins)
+    with store.transaction() as tx:
+        tx.index([IndexChange(TALLY_TEXT, twins[0], index_terms("改正"), index_terms("销售假药0号"))])
+    assert keys_with(store, "假药") == [twins[1]]
+
+
+def test_a_removed_document_is_found_no_more_and_may_come_back(store: Store) -> None:
+    """Removing one document leaves its neighbours; indexing a key twice without its old text is a clash."""
+    terms = index_terms("销售假药")
+    with store.transaction() as tx:
+        tx.index([IndexChange(TALLY_TEXT, key, terms, None) for key in (ID_A, ID_B)])
+    with store.transaction() as tx:
+        tx.index([IndexChange(TALLY_TEXT, ID_A, None, terms)])
+    assert keys_with(store, "假药") == [ID_B]
+    with store.transaction() as tx:
+        tx.index([IndexChange(TALLY_TEXT, ID_A, terms, None)])
+    assert keys_with(store, "假药") == [ID_A, ID_B]
+    with pytest.raises(Clash), store.transaction() as tx:
+        tx.index([IndexChange(TALLY_TEXT, ID_B, terms, None)])

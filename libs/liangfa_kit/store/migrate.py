@@ -43,8 +43,15 @@ def sqlite_url(path: Path) -> str:
 
 
 def create_search_index(connection: sa.Connection, index: SearchIndex) -> None:
-    """Create a full-text index (for migrations). On SQLite: a contentless FTS5 table with positions, for phrases."""
+    """Create a full-text index (for migrations). On SQLite: a contentless FTS5 table with positions, for phrases.
+
+    FTS5 knows documents by number only; `<index>_keys` gives each key its number. A number made out of a key would
+    collide one day: ids made in two processes within one millisecond share their time-ordered bits.
+    """
     if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(
+            f"CREATE TABLE IF NOT EXISTS {index.name}_keys (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)"
+        )
         connection.exec_driver_sql(
             f"CREATE VIRTUAL TABLE IF NOT EXISTS {index.name} USING fts5("
             "terms, content='', columnsize=0, tokenize='unicode61 remove_diacritics 0')"
@@ -58,4 +65,5 @@ def create_search_index(connection: sa.Connection, index: SearchIndex) -> None:
 
 def drop_search_index(connection: sa.Connection, index: SearchIndex) -> None:
     """Drop a full-text index (for migrations)."""
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {index.name}_keys")
     connection.exec_driver_sql(f"DROP TABLE IF EXISTS {index.name}")

@@ -26,13 +26,13 @@ class SearchIndex:
 
 @dataclass(frozen=True, slots=True)
 class IndexChange:
-    """Replace the terms of the document `rowid` (see `liangfa_kit.ids.search_rowid`).
+    """Replace the terms of the document of the entity `key`.
 
     `previous` are the terms indexed before, exactly, or None for a new document; `terms` None removes it.
     """
 
     index: SearchIndex
-    rowid: int
+    key: str
     terms: str | None
     previous: str | None
 
@@ -61,7 +61,7 @@ class Transaction(Protocol):
         ...
 
     def index(self, changes: Sequence[IndexChange]) -> None:
-        """Apply changes to full-text indexes."""
+        """Apply changes to full-text indexes, in order; raises `Clash` when a new document's key has one already."""
         ...
 
     def lock_counter(self, name: str) -> int:
@@ -89,7 +89,7 @@ class Store(Protocol):
         ...
 
     def search(self, index: SearchIndex, text: str) -> sa.Select[Any] | None:
-        """Return a selectable of rowids whose document contains `text`, or None when `text` has no terms."""
+        """Return a selectable of the keys whose document contains `text`, or None when `text` has no terms."""
         ...
 
     def close(self) -> None:

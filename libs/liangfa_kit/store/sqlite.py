@@ -107,12 +107,14 @@ class SqliteStore:
             raise Unavailable("The database cannot be read now.", remedy="Try again in a moment.") from error
 
     def search(self, index: SearchIndex, text: str) -> sa.Select[Any] | None:
-        """Return a SELECT of the rowids whose document contains `text` as it stands, None without terms."""
+        """Return a SELECT of the keys whose document contains `text` as it stands, None without terms."""
         expression = match_expression(text)
         if expression is None:
             return None
         documents = sa.table(index.name, sa.column("rowid", sa.BigInteger))
-        return sa.select(documents.c.rowid).where(sa.literal_column(index.name).op("MATCH")(expression))
+        matching = sa.select(documents.c.rowid).where(sa.literal_column(index.name).op("MATCH")(expression))
+        keys = sa.table(f"{index.name}_keys", sa.column("number", sa.BigInteger), sa.column("key", sa.Text))
+        return sa.select(keys.c.key).where(keys.c.number.in_(matching))
 
     def close(self) -> None:
         """Close the readers and the writer."""
@@ -159,25 +161,42 @@ class SqliteTransaction:
 
     def index(self, changes: Sequence[IndexChange]) -> None:
         """Apply changes to contentless FTS5 tables, which need the old terms back to forget them."""
-        fresh: dict[str, list[tuple[int, str]]] = {}
+        fresh: dict[str, list[tuple[str, str]]] = {}
         for change in changes:
-            name = change.index.name
             if change.previous is None and change.terms is not None:
-                fresh.setdefault(name, []).append((change.rowid, change.terms))
+                fresh.setdefault(change.index.name, []).append((change.key, change.terms))
                 continue
             self._index_new(fresh)  # what came before a replacement may be what it replaces
             if change.previous is not None:
-                forget = f"INSERT INTO {name}({name}, rowid, terms) VALUES ('delete', ?, ?)"
-                self._connection.execute(forget, (change.rowid, change.previous))
-            if change.terms is not None:
-                self._index_new({name: [(change.rowid, change.terms)]})
+                self._reindex(change.index.name, change.key, change.previous, change.terms)
         self._index_new(fresh)
 
-    def _index_new(self, documents: dict[str, list[tuple[int, str]]]) -> None:
-        """Index new documents by the name of their table, one statement for all; empties `documents`."""
+    def _index_new(self, documents: dict[str, list[tuple[str, str]]]) -> None:
+        """Number and index new documents by the name of their table, two statements for all; empties `documents`."""
         for name, rows in documents.items():
-            self._connection.executemany(f"INSERT INTO {name}(rowid, terms) VALUES (?, ?)", rows)
+            (last,) = self._connection.execute(f"SELECT max(number) FROM {name}_keys").fetchone()
+            first = (last or 0) + 1  # the write transaction holds every other writer off
+            numbered = [(number, key) for number, (key, _) in enumerate(rows, first)]
+            try:
+                self._connection.executemany(f"INSERT INTO {name}_keys(number, key) VALUES (?, ?)", numbered)
+            except sqlite3.IntegrityError as error:
+                raise Clash(name) from error
+            texts = ((number, terms) for number, (_, terms) in enumerate(rows, first))
+            self._connection.executemany(f"INSERT INTO {name}(rowid, terms) VALUES (?, ?)", texts)
         documents.clear()
+
+    def _reindex(self, name: str, key: str, previous: str, terms: str | None) -> None:
+        """Forget a document's old terms; index `terms` in their place, or forget its number too."""
+        found = self._connection.execute(f"SELECT number FROM {name}_keys WHERE key = ?", (key,)).fetchone()
+        if found is None:
+            return self._index_new({name: [(key, terms)]} if terms is not None else {})
+        forget = f"INSERT INTO {name}({name}, rowid, terms) VALUES ('delete', ?, ?)"
+        self._connection.execute(forget, (found[0], previous))
+        if terms is None:
+            self._connection.execute(f"DELETE FROM {name}_keys WHERE number = ?", found)
+        else:
+            self._connection.execute(f"INSERT INTO {name}(rowid, terms) VALUES (?, ?)", (found[0], terms))
+        return None
 
     def lock_counter(self, name: str) -> int:
         """Return a counter; BEGIN IMMEDIATE already holds every other writer off."""

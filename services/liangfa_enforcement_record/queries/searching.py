@@ -29,7 +29,7 @@ _ORDERS: dict[int, tuple[sa.Column[Any], bool]] = {
     rpc.CASE_ORDER_FINE_DESC: (cases.c.fine_hao, True),
     rpc.CASE_ORDER_AMOUNT_DESC: (cases.c.amount_hao, True),
 }
-_LINE = [column for column in cases.c if column.name not in {"body", "row_hash", "natural_key", "search_id"}]
+_LINE = [column for column in cases.c if column.name not in {"body", "row_hash", "natural_key"}]
 _MAX_TEXT = 200
 
 
@@ -99,7 +99,7 @@ def _violations(request: rpc.SearchCasesRequest) -> Iterator[FieldViolation]:
 def _conditions(store: Store, request: rpc.SearchCasesRequest) -> Iterator[sa.ColumnElement[bool]]:
     if request.text:
         matching = store.search(CASE_TEXT, request.text)
-        yield sa.false() if matching is None else cases.c.search_id.in_(matching)
+        yield sa.false() if matching is None else cases.c.id.in_(matching)
     parties = []
     if request.party_name:
         parties.append(starts_with(party_records.c.name, request.party_name))
