@@ -21,6 +21,7 @@ import grpc
 from bench.rpc_echo import keep_to
 from liangfa_cli.platform import running
 from liangfa_kit.clock import SystemClock
+from liangfa_kit.hosting import settle_memory
 from liangfa_kit.identity import Actor, TokenIssuer
 from liangfa_kit.keys import signing_key
 from liangfa_kit.settings import Listen, Logging, PlatformSettings, Storage
@@ -85,6 +86,7 @@ async def serve_platform(folder: Path) -> None:
         storage=Storage(folder=folder), listen=Listen(port=0), logging=Logging(file=folder / "log.jsonl")
     )
     async with running(settings) as platform:
+        settle_memory()
         print(platform.host.port, flush=True)
         await asyncio.Event().wait()
 

@@ -11,7 +11,7 @@ import structlog
 
 from liangfa_kit.clock import Clock, to_micros
 from liangfa_kit.errors import PlatformError, RequestIdReused, Stale
-from liangfa_kit.journal import NO_HEAD, Head, entry_hash
+from liangfa_kit.journal import NO_HEAD, Entry, Head, entry_hash
 from liangfa_kit.store.port import IndexChange, Row, Transaction
 from liangfa_kit.work import Call, Changes, Handler, Loaded, Need, Recorded, Work
 
@@ -107,7 +107,8 @@ class Board:
         self._clock = clock
         self._ids = ids
         self._digest = digest
-        self.last_position = 0
+        self.entries: Sequence[Entry] = ()
+        """What the transaction under way has journalled; the train tells it to whoever listens, after the commit."""
 
     def ride(self, tx: Transaction, cars: Sequence[Car]) -> list[Outcome]:
         """Run commands one after the other; refused ones leave no trace, repeated ones get their first reply."""
@@ -224,7 +225,7 @@ class Board:
             ({"stream": stream, "version": head.version, "hash": head.hash} for stream, head in heads.items()),
         )
         tx.set_counter("journal", position)
-        self.last_position = position
+        self.entries = [Entry(*row.values()) for row in rows]
 
 
 def _head_before(loaded: Loaded, event: Recorded) -> Head:

@@ -18,6 +18,7 @@ import structlog
 
 from liangfa_kit.boarding import Batch, Board, Car, Outcome
 from liangfa_kit.errors import Stale, Unavailable
+from liangfa_kit.journal import Entry
 from liangfa_kit.store.port import Clash, Store, Transaction
 from liangfa_kit.work import Call, Handler
 
@@ -42,7 +43,7 @@ class _Waiting:
 class Train:
     """The one writer of a service's database, in a thread of its own.
 
-    `on_commit` is called in that thread after each commit with the journal's last position (to wake the relay).
+    `on_commit` is called in that thread after each commit with the entries that it journalled, in order (for the relay).
     `max_cars` bounds a train, so that a flood of commands cannot make the first of them wait for all.
     """
 
@@ -54,7 +55,7 @@ class Train:
         self._thread: threading.Thread | None = None
         self._left_over: _Waiting | None = None
         self._closed = False
-        self.on_commit: list[Callable[[int], None]] = []
+        self.on_commit: list[Callable[[Sequence[Entry]], None]] = []
 
     def start(self) -> None:
         """Start the writer's thread."""
@@ -167,10 +168,11 @@ class Train:
             return Outcome(error=error)
 
     def _commit(self, change: Callable[[Transaction], T]) -> T:
+        self._board.entries = ()
         with self._store.transaction() as transaction:
             result = change(transaction)
-        for wake in self.on_commit:
-            wake(self._board.last_position)
+        for listener in self.on_commit:
+            listener(self._board.entries)
         return result
 
 

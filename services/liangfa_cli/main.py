@@ -55,6 +55,7 @@ def serve(
 
 async def _serve(folder: Path, port: int, only: str | None) -> None:
     from liangfa_cli.platform import running
+    from liangfa_kit.hosting import settle_memory
     from liangfa_kit.settings import PlatformSettings, Storage, load
 
     settings = load(PlatformSettings, storage=Storage(folder=folder))
@@ -63,6 +64,7 @@ async def _serve(folder: Path, port: int, only: str | None) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
     async with running(settings, only) as platform:
+        settle_memory()
         err.print(f"两法 Liangfa: {only or 'all services'} on {platform.address}, data in {folder}. Ctrl+C stops it.")
         await stopped.wait()
         err.print("Draining …")

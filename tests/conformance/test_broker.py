@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from liangfa_kit.messaging.broker import Broker, Message
+from liangfa_kit.messaging.broker import Broker, Delivery, Message
 from tests.tally import local_broker
 
 pytestmark = pytest.mark.asyncio
@@ -95,5 +95,22 @@ async def test_two_processes_may_share_the_log(tmp_path: Path) -> None:
     waiting = asyncio.ensure_future(subscription.poll(10, 20.0))
     await two.publish(TOPIC, [message(1)])
     assert [d.message for d in await asyncio.wait_for(waiting, 5)] == [message(1)]
+    await one.close()
+    await two.close()
+
+
+async def test_a_reader_gets_its_own_process_messages_and_another_s_in_one_order(tmp_path: Path) -> None:
+    """What is handed over in memory never hides what only the file has, nor comes twice; a slow reader loses nothing."""
+    one, two = local_broker(tmp_path), local_broker(tmp_path)
+    subscription = await one.subscribe("g", [TOPIC], lambda _t, _p: 0)
+    for number in range(0, 60, 3):
+        await one.publish(TOPIC, [message(number), message(number + 1)])
+        await two.publish(TOPIC, [message(number + 2)])
+    await one.publish(TOPIC, [message(number) for number in range(60, 2_600)])
+    found: list[Delivery] = []
+    while batch := await subscription.poll(7 if len(found) < 100 else 500, 0.0):
+        found += batch
+    assert [d.offset for d in found] == list(range(2_600))
+    assert [d.message for d in found] == [message(number) for number in range(2_600)]
     await one.close()
     await two.close()

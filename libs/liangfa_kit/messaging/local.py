@@ -1,7 +1,7 @@
 """The broker of embedded mode: a durable log in one SQLite file, one partition a topic.
 
-Processes on one machine may share the file (`liangfa serve NAME` for each service): a subscription is woken at
-once by a publisher in its own process and looks again every 50 ms for those in others. Groups are not shared
+Processes on one machine may share the file (`liangfa serve NAME` for each service): a subscription is handed at once
+what its own process publishes and looks into the file every 50 ms for what others do. Groups are not shared
 out: every subscription sees the whole topic, so one process a group is the rule here.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from liangfa_kit.messaging.broker import Delivery, Message, StartAt
 from liangfa_kit.store.sqlite import switch_to_wal
 
 _LOOK_AGAIN_SECONDS = 0.05
+_FRESH_LIMIT = 2_000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (
@@ -50,11 +52,13 @@ class LocalBroker:
 
     async def publish(self, topic: str, messages: Sequence[Message]) -> None:
         """Append messages in one durable transaction."""
-        await asyncio.get_running_loop().run_in_executor(self._publishing, self._append, topic, messages)
+        append = asyncio.get_running_loop().run_in_executor(self._publishing, self._append, topic, messages)
+        first = await append
         for subscription in self._subscriptions:
-            subscription.wake()
+            subscription.offer(topic, first, messages)
 
-    def _append(self, topic: str, messages: Sequence[Message]) -> None:
+    def _append(self, topic: str, messages: Sequence[Message]) -> int:
+        """Append in one durable transaction and return the offset of the first message."""
         with self._lock:
             connection = self._connection
             try:
@@ -74,6 +78,7 @@ class LocalBroker:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+            return first
 
     async def subscribe(self, group: str, topics: Sequence[str], start_at: StartAt) -> LocalSubscription:
         """Deliver `topics` from the offsets that `start_at` gives; `group` only names the reader."""
@@ -105,10 +110,15 @@ class LocalSubscription:
         self._positions = positions
         self._reading = ThreadPoolExecutor(1, thread_name_prefix=f"consume-{group}")
         self._arrived = asyncio.Event()
+        self._fresh: deque[Delivery] = deque()
 
-    def wake(self) -> None:
-        """Tell the reader that something was published in this process."""
-        self._arrived.set()
+    def offer(self, topic: str, first: int, messages: Sequence[Message]) -> None:
+        """Take in what was published in this process, from the offset `first` on; a slow reader finds it in the file."""
+        if topic in self._positions:
+            self._fresh.extend(Delivery(topic, 0, first + place, message) for place, message in enumerate(messages))
+            if len(self._fresh) > _FRESH_LIMIT:
+                self._fresh.clear()
+            self._arrived.set()
 
     async def poll(self, max_messages: int, timeout_seconds: float) -> Sequence[Delivery]:
         """Return what has arrived, waiting at most `timeout_seconds` for the first message."""
@@ -116,7 +126,7 @@ class LocalSubscription:
         until = loop.time() + timeout_seconds
         while True:
             self._arrived.clear()
-            found = await loop.run_in_executor(self._reading, self._fetch, max_messages)
+            found = self._taken(max_messages) or await loop.run_in_executor(self._reading, self._fetch, max_messages)
             left = until - loop.time()
             if found or left <= 0:
                 return found
@@ -125,6 +135,16 @@ class LocalSubscription:
                     await self._arrived.wait()
             except TimeoutError:
                 continue
+
+    def _taken(self, max_messages: int) -> list[Delivery]:
+        """Take from memory what follows without a gap on what was delivered; forget what was read from the file."""
+        fresh, positions, taken = self._fresh, self._positions, list[Delivery]()
+        while fresh and len(taken) < max_messages and fresh[0].offset <= positions[fresh[0].topic]:
+            delivery = fresh.popleft()
+            if delivery.offset == positions[delivery.topic]:
+                taken.append(delivery)
+                positions[delivery.topic] += 1
+        return taken
 
     def _fetch(self, max_messages: int) -> list[Delivery]:
         found: list[Delivery] = []

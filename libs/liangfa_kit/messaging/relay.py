@@ -1,14 +1,17 @@
 """The relay: the journal is the outbox, and this publishes it in position order, at least once, skipping nothing.
 
 Positions are handed out under a lock that is held to the commit, so they leave no gap. The relay still checks: it
-never goes past a missing position, it waits for it. The place it has reached is written now and then only; after
-a crash some events are published again, and consumers know them by their position.
+never goes past a missing position, it waits for it. What this process has just committed it takes from memory, all
+else from the journal. The place it has reached is written now and then only; after a crash some events are published
+again, and consumers know them by their position.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("liangfa.relay")
 _BATCH = 500
 _SAVE_EVERY = 2_000
+_FRESH_LIMIT = 2_000
 _RETRY_SECONDS = 0.5
 
 
@@ -56,25 +60,37 @@ class Relay:
         self._topic = topic
         self._counter = f"relay/{topic}"
         self._wake = asyncio.Event()
+        self._fresh: deque[Entry] = deque()
         self.state = RelayState()
 
     async def run(self) -> None:
         """Publish until cancelled. A broker that is away delays events and loses none."""
         loop = asyncio.get_running_loop()
 
-        def on_commit(_position: int) -> None:
-            loop.call_soon_threadsafe(self._wake.set)
+        def on_commit(entries: Sequence[Entry]) -> None:
+            if entries:
+                loop.call_soon_threadsafe(self._offer, entries)
 
         self._train.on_commit.append(on_commit)
         try:
             self.state.saved = self.state.published = await self._store.read(self._saved_position)
             while True:
                 self._wake.clear()
-                if not await self._publish_some():
+                if not await self._publish_some() and not await self._woken_within(_RETRY_SECONDS):
                     await self._save_position()
-                    await self._wait(_RETRY_SECONDS)
+        except asyncio.CancelledError:
+            with suppress(PlatformError):  # what is not saved is published again, and known by its position
+                await self._save_position()
+            raise
         finally:
             self._train.on_commit.remove(on_commit)
+
+    def _offer(self, entries: Sequence[Entry]) -> None:
+        """Keep committed entries for the next round; a relay that has fallen behind reads the journal instead."""
+        self._fresh.extend(entries)
+        if len(self._fresh) > _FRESH_LIMIT:
+            self._fresh.clear()
+        self._wake.set()
 
     async def drain(self) -> None:
         """Publish what is committed now and save the place (orderly shutdown, tests)."""
@@ -86,7 +102,7 @@ class Relay:
         await self._save_position()
 
     async def _publish_some(self) -> bool:
-        entries = self._contiguous(await self._store.read(self._next_entries))
+        entries = self._taken() or self._contiguous(await self._store.read(self._next_entries))
         if not entries:
             return False
         try:
@@ -102,6 +118,19 @@ class Relay:
         if self.state.published - self.state.saved >= _SAVE_EVERY:
             await self._save_position()
         return True
+
+    def _taken(self) -> Sequence[Entry]:
+        """Take the next entries from memory, if they are there without a gap; forget those published before."""
+        fresh, taken = self._fresh, list[Entry]()
+        expected = self.state.published + 1
+        while fresh and fresh[0].position <= expected and len(taken) < _BATCH:
+            entry = fresh.popleft()
+            if entry.position == expected:
+                taken.append(entry)
+                expected += 1
+        if taken:
+            self.state.gap_before = None
+        return taken
 
     def _contiguous(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Return the entries up to the first missing position: a gap is waited for, never stepped over."""
@@ -127,12 +156,13 @@ class Relay:
             await self._train.write(lambda tx: tx.set_counter(self._counter, published))
             self.state.saved = published
 
-    async def _wait(self, seconds: float) -> None:
+    async def _woken_within(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):  # wait_for of Python 3.11 can lose a cancellation
                 await self._wake.wait()
         except TimeoutError:
-            return
+            return False
+        return True
 
 
 def entries_after(connection: sa.Connection, journal: sa.Table, position: int, limit: int) -> list[Entry]:

@@ -17,7 +17,10 @@ from tests.tally import (
     TOPIC,
     SeenTallies,
     local_broker,
+    metadata,
     model_service,
+    open_store,
+    running,
     seen,
     tally_service,
 )
@@ -201,6 +204,26 @@ async def test_running_relay_and_consumer_deliver_while_commands_go_on(tmp_path:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    await broker.close()
+
+
+async def test_a_relay_follows_what_another_process_commits_between_its_own_commits(tmp_path: Path) -> None:
+    """What it holds in memory never makes it step over a position that only the journal has."""
+    broker = local_broker(tmp_path)
+    async with tally_service(tmp_path) as own, running(open_store(tmp_path / "tally.sqlite3", metadata)) as other:
+        relay = own.relay(broker)
+        task = asyncio.ensure_future(relay.run())
+        for i in range(90):
+            await (other if i % 3 == 1 else own).raise_(f"t{i % 5}", i)
+        await asyncio.gather(*(writer.raise_("a", 1) for writer in (own, other) * 60))
+        while relay.state.published < 210:
+            await asyncio.sleep(0.005)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert relay.state.saved == 210
+    subscription = await broker.subscribe("t", [TOPIC], lambda _t, _p: 0)
+    positions = [int(d.message.headers["ce_position"]) for d in await subscription.poll(1_000, 0)]
+    assert positions == list(range(1, 211))
     await broker.close()
 
 

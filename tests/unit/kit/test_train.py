@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from liangfa_kit.errors import Precondition, RequestIdReused, Stale, Unavailable
+from liangfa_kit.journal import Entry
+from liangfa_kit.messaging.relay import entries_after
 from liangfa_kit.verify import journal_faults
 from tests.tally import CLERK, KIT, metadata, open_store, running, tallies, tally_service
 
@@ -111,10 +114,12 @@ async def test_a_uniqueness_clash_fails_only_the_command_that_causes_it(tmp_path
 async def test_many_commands_share_commits_and_positions_leave_no_gap(tmp_path: Path) -> None:
     """Hundreds of waiting commands need far fewer commits, and the chain holds."""
     async with tally_service(tmp_path) as tally:
-        commits: list[int] = []
+        commits: list[Sequence[Entry]] = []
         tally.train.on_commit.append(commits.append)
         await asyncio.gather(*(tally.raise_(f"t{i % 7}") for i in range(500)))
         assert len(commits) < 50
+        told = [entry for entries in commits for entry in entries]
+        assert told == await tally.store.read(lambda connection: entries_after(connection, KIT.journal, 0, 1_000))
         assert [e["position"] for e in await tally.rows(KIT.journal)] == list(range(1, 501))
         assert sum(r["total"] for r in await tally.rows(tallies)) == 500
         assert list(journal_faults(tally.store, KIT)) == []
