@@ -122,7 +122,32 @@ def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
             taken_back = taken_back or match.span()
         elif not any(_cancels(denial, match.span(), text.text) for denial in denials):
             return text.found(extractor.fact, label, True, match.start(), match.end())
+    for group in extractor.together:
+        if span := _together(group, denials, text.text):
+            return text.found(extractor.fact, label, True, *span)
     return text.found(extractor.fact, label, False, *taken_back) if taken_back else None
+
+
+_LONGEST_SPAN = 80
+
+
+def _together(group: tuple[re.Pattern[str], ...], denials: list[tuple[int, int]], text: str) -> tuple[int, int] | None:
+    """Return where all patterns of a group stand; far apart, the words of the first of them."""
+    spans: list[tuple[int, int]] = []
+    for pattern in group:
+        found = next(
+            (
+                m.span()
+                for m in pattern.finditer(text)
+                if not _is_negated(m) and not any(_cancels(d, m.span(), text) for d in denials)
+            ),
+            None,
+        )
+        if found is None:
+            return None
+        spans.append(found)
+    start, end = min(s for s, _ in spans), max(e for _, e in spans)
+    return (start, end) if end - start <= _LONGEST_SPAN else spans[0]
 
 
 def _is_negated(match: re.Match[str]) -> bool:
@@ -168,10 +193,8 @@ def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
         fitting = [q for q in text.of_kinds(("money",)) if _may_be_meant(q, text.text)]
     if not fitting:
         return None
-    if extractor.preferred is not None:
-        fitting = [
-            q for q in fitting if extractor.preferred.search(text.text[max(0, q.start - 20) : q.start])
-        ] or fitting
+    if extractor.preferred is not None and len(fitting) > 1:
+        fitting = [q for q in fitting if _is_preferred(extractor, q, text.text)] or fitting
     totals = [q for q in fitting if q.is_total]
     if totals and max(_value(extractor, q) for q in totals) < max(_value(extractor, q) for q in fitting):
         totals = []  # a total is never less than its parts: it is another total
@@ -200,6 +223,14 @@ def _may_be_meant(quantity: Quantity, text: str) -> bool:
     before = text[max(0, quantity.start - 20) : quantity.start]
     before = before[max(before.rfind("。"), before.rfind("；"), before.rfind("\n")) + 1 :]
     return not quantity.role and not _OTHERS_MONEY.search(before)
+
+
+def _is_preferred(extractor: Extractor, quantity: Quantity, text: str) -> bool:
+    before, after = extractor.preferred, extractor.preferred_after
+    return bool(
+        (before is not None and before.search(text[max(0, quantity.start - 20) : quantity.start]))
+        or (after is not None and after.match(text, quantity.end))
+    )
 
 
 def _value(extractor: Extractor, quantity: Quantity) -> float:

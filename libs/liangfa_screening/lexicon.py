@@ -16,6 +16,7 @@ A lexicon file has up to four parts::
         affirm: ['(添加|加入|掺入)[^。]{0,12}罂粟壳']   # any of these, not negated in its clause: true
         deny: ['未检出罂粟']                       # takes back what is affirmed near it or in the same sentence
         never: ['不含任何']                       # anywhere: false
+        together: [['罂粟', '底料|汤']]             # all of one list, anywhere and in any order, none negated: true
         default: false                        # value when nothing is said; reported as assumed
       sales_amount:
         kinds: [money]                        # classes of figures (liangfa_screening.quantities)
@@ -23,6 +24,7 @@ A lexicon file has up to four parts::
         after: '的销售额'                       # or right after it
         not: '罚款'                            # what must not stand before it
         prefer: '超出|超采'                    # figures with this before them count alone when there are any
+        prefer_after: '来源不明'                # or with this right after them
         within: 12                            # how many characters may lie between (12 when left out)
         fallback: true                        # without a cue: the largest amount that is not obviously another's
         roles: [capital]                      # also figures of these roles: price, fine, capital (contracts too), limit
@@ -51,7 +53,9 @@ _FACT_KEYS = {
     "affirm",
     "deny",
     "never",
+    "together",
     "prefer",
+    "prefer_after",
     "default",
     "kinds",
     "before",
@@ -88,12 +92,14 @@ class Extractor:
     affirm: re.Pattern[str] | None = None
     deny: re.Pattern[str] | None = None
     never: re.Pattern[str] | None = None
+    together: tuple[tuple[re.Pattern[str], ...], ...] = ()
     default: Any = None
     kinds: frozenset[str] = frozenset()
     before: re.Pattern[str] | None = None
     after: re.Pattern[str] | None = None
     refused: re.Pattern[str] | None = None
     preferred: re.Pattern[str] | None = None
+    preferred_after: re.Pattern[str] | None = None
     adds: bool = False
     one_of: re.Pattern[str] | None = None
     factor: Mapping[str, float] | None = None
@@ -191,12 +197,16 @@ def _extractor(name: str, entry: Mapping[str, Any]) -> Extractor:
         affirm=_any(entry.get("affirm")),
         deny=_any(entry.get("deny")),
         never=_any(entry.get("never")),
+        together=tuple(tuple(map(re.compile, group)) for group in entry.get("together") or ()),
         default=entry.get("default"),
         kinds=frozenset(entry.get("kinds") or ()),
         before=re.compile(f"(?:{entry['before']})[^\\d。；]{{0,{within}}}$") if entry.get("before") else None,
         after=re.compile(f"^[^\\d，。；]{{0,6}}(?:{entry['after']})") if entry.get("after") else None,
         refused=re.compile(f"(?:{entry['not']})[^\\d，。；]{{0,8}}$") if entry.get("not") else None,
         preferred=re.compile(f"(?:{entry['prefer']})[^\\d，。；]{{0,8}}$") if entry.get("prefer") else None,
+        preferred_after=re.compile(f"[^\\d，。；]{{0,6}}(?:{entry['prefer_after']})")
+        if entry.get("prefer_after")
+        else None,
         adds=bool(entry.get("add", False)),
         one_of=_any(entry.get("one_of")),
         factor=entry.get("factor"),

@@ -19,7 +19,7 @@ from liangfa_screening.lexicon import Lexicon, LexiconError, read_lexicon
 from liangfa_screening.library import Library
 from liangfa_screening.quantities import KINDS, normalised
 
-_PATTERN_KEYS = ("before", "after", "not", "prefer")
+_PATTERN_KEYS = ("before", "after", "not", "prefer", "prefer_after")
 _PATTERN_LISTS = ("affirm", "deny", "never", "one_of")
 _GATE_KEYS = ("gate", "also")
 
@@ -65,6 +65,7 @@ def _of_gates(entry: Mapping[str, Any]) -> Iterator[str]:
 def _of_fact(entry: Mapping[str, Any], cel_type: str) -> Iterator[str]:
     patterns = [entry[key] for key in _PATTERN_KEYS if entry.get(key)]
     patterns += [pattern for key in _PATTERN_LISTS for pattern in entry.get(key) or ()]
+    patterns += [pattern for group in entry.get("together") or () for pattern in group]
     patterns += list((entry.get("choose") or {}).values())
     for pattern in patterns:
         if re.search(pattern, ""):
