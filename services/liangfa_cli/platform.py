@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+
+import structlog
 
 import liangfa_enforcement_record.wiring as record_wiring
 import liangfa_supervision.wiring as supervision_wiring
@@ -14,7 +18,7 @@ from liangfa_kit.clock import Clock, SystemClock
 from liangfa_kit.errors import NotFound
 from liangfa_kit.hosting import Background, Hosted, Service, hosted
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
-from liangfa_kit.keys import signing_key, trusted_keys
+from liangfa_kit.keys import fingerprint, signing_key, trusted_keys
 from liangfa_kit.messaging.local import LocalBroker
 from liangfa_kit.rpc.client import Channel, Outgoing
 from liangfa_kit.rpc.health import Readiness
@@ -22,6 +26,8 @@ from liangfa_kit.rpc.local import local_channel
 from liangfa_kit.settings import PlatformSettings
 from liangfa_kit.telemetry import telemetry
 
+_KEYS_LOOK_SECONDS = 1.0
+_log = structlog.get_logger("liangfa.platform")
 SERVICES = (record_wiring.NAME, supervision_wiring.NAME)
 
 
@@ -57,9 +63,7 @@ async def running(
         )
     clock = clock or SystemClock()
     folder, identity = settings.storage.folder, settings.identity
-    issuer = TokenIssuer(
-        signing_key(settings.key_folder), clock, timedelta(seconds=identity.token_ttl_seconds), issuer=identity.issuer
-    )
+    issuer = _issuer(settings, clock)
     verifier = TokenVerifier(
         trusted_keys(settings.key_folder),
         clock,
@@ -72,6 +76,7 @@ async def running(
     supervision = supervision_wiring.build(folder, broker, clock) if only in {None, supervision_wiring.NAME} else None
     services = [_record_service(record)] if record else []
     services += [_supervision_service(supervision)] if supervision else []
+    services.append(Service("identity", (), background=[_key_watch(settings.key_folder, verifier, issuer)]))
     log = logs.configure(settings.logging, clock)
     measuring = telemetry(settings.telemetry, "liangfa")
     try:
@@ -80,6 +85,37 @@ async def running(
     finally:
         await broker.close()
         log.close()
+
+
+def _issuer(settings: PlatformSettings, clock: Clock) -> TokenIssuer:
+    identity = settings.identity
+    ttl = timedelta(seconds=identity.token_ttl_seconds)
+    key = signing_key(settings.key_folder)
+    return TokenIssuer(key, clock, ttl, issuer=identity.issuer, audience=identity.audience)
+
+
+def _key_watch(folder: Path, verifier: TokenVerifier, issuer: TokenIssuer) -> Background:
+    """Return the work that takes up keys which an operator adds, rotates or distrusts while the platform runs.
+
+    A key that cannot be read is told, and the keys that were known before stay.
+    """
+
+    async def run() -> None:
+        known: object = None
+        while True:
+            found = await asyncio.to_thread(fingerprint, folder)
+            if found != known:
+                key, trusted = (
+                    await asyncio.to_thread(signing_key, folder),
+                    await asyncio.to_thread(trusted_keys, folder),
+                )
+                issuer.sign_with(key)
+                verifier.trust(trusted)
+                known = found
+                _log.info("keys_trusted", signing=key.kid, trusted=sorted(trusted))
+            await asyncio.sleep(_KEYS_LOOK_SECONDS)
+
+    return Background("identity.keys", run)
 
 
 def _record_service(record: record_wiring.EnforcementRecord) -> Service:

@@ -71,6 +71,11 @@ def database_path(folder: Path) -> Path:
     return folder / NAME / "records.sqlite3"
 
 
+def files_path(folder: Path) -> Path:
+    """Return the folder of evidence and imported tables within the platform's folder."""
+    return folder / NAME / "files"
+
+
 def build(folder: Path, broker: Broker, clock: Clock, screening: CaseScreening | None = None) -> EnforcementRecord:
     """Build the service on SQLite under `folder`, migrated to this release."""
     path = database_path(folder)
@@ -79,7 +84,7 @@ def build(folder: Path, broker: Broker, clock: Clock, screening: CaseScreening |
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     rules = screening or CaseScreening()
     cases, imports = CaseCommands(rules), ImportCommands(rules)
-    objects = FolderStore(folder / NAME / "files")
+    objects = FolderStore(files_path(folder))
     importer = Importer(train, store, objects, imports)
     services = (
         served(
