@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from liangfa_enforcement_record.errors import CaseNotFound, PurposeRequired, PurposeTooLong
 from liangfa_kit.errors import Forbidden
 from liangfa_kit.identity import Actor
-from liangfa_standards.divisions import NATION
+from liangfa_standards.divisions import region_prefix
 
 OFFICER = "officer"
 HEAD = "agency_head"
@@ -96,18 +96,6 @@ class Scope:
         if self.region:
             return region.startswith(region_prefix(self.region))
         return bool(self.agency_id) and agency_id == self.agency_id
-
-
-def region_prefix(region: str) -> str:
-    """Return the prefix of the codes that lie in `region` (GB/T 2260): 420000 -> 42, 420100 -> 4201, 420111 -> 420111.
-
-    The whole country (000000) is the empty prefix.
-    """
-    if region == NATION:
-        return ""
-    if region.endswith("0000"):
-        return region[:2]
-    return region[:4] if region.endswith("00") else region
 
 
 def scope_of(actor: Actor) -> Scope:

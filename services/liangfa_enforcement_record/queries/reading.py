@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from liangfa_enforcement_record.queries.paging import Page, from_token, page_size, to_token
 from liangfa_enforcement_record.tables import KIT, cases, evidence
 from liangfa_kit.journal import Entry
+from liangfa_kit.paging import Page, from_token, page_size, to_token
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 
 

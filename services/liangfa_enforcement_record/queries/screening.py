@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from liangfa_enforcement_record.authority import Scope
-from liangfa_enforcement_record.queries.paging import Page, after, from_token, page_size, to_token
 from liangfa_enforcement_record.queries.scoping import in_region, in_scope
 from liangfa_enforcement_record.tables import cases, screenings
+from liangfa_kit.paging import Page, after, from_token, page_size, to_token
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import screening_service_pb2 as rpc
 

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 
 from liangfa_enforcement_record.authority import Scope
 from liangfa_enforcement_record.errors import invalid
-from liangfa_enforcement_record.queries.paging import Page, after, from_token, page_size, to_token, token_refused
 from liangfa_enforcement_record.queries.scoping import in_region, in_scope, starts_with
 from liangfa_enforcement_record.tables import CASE_TEXT, cases, party_records
 from liangfa_enforcement_record.validation import amount_violations, date_violations, text_violations, to_hao
 from liangfa_kit.clock import BEIJING, to_micros
 from liangfa_kit.errors import FieldViolation
+from liangfa_kit.paging import Page, after, from_token, page_size, to_token, token_refused
 from liangfa_kit.store.port import Store
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as rpc
 
