@@ -1,0 +1,66 @@
+"""Who may call what: one table, default deny.
+
+Roles say whether a method may be called at all (`RULES`). Whether a consultation exists for the caller is decided by
+taking part: a handler or query that finds no present participant of the caller's unit answers `ConsultationNotFound`,
+whatever the caller's role or region.
+"""
+
+from __future__ import annotations
+
+from liangfa_kit.errors import Forbidden
+from liangfa_kit.identity import Actor
+
+OFFICER, HEAD, LEGAL = "officer", "agency_head", "legal_reviewer"
+PROCURATOR, POLICE, JUSTICE, JUDGE = "procurator", "police", "justice_supervisor", "judge"
+OPERATOR = "operator"
+SIGNERS = frozenset({HEAD, LEGAL, PROCURATOR, POLICE, JUSTICE, JUDGE})
+"""Who signs a formal answer for the unit: never the officer in charge alone."""
+PEOPLE = SIGNERS | {OFFICER}
+
+_CONSULTATIONS = "/liangfa_protos.joint_meeting.v1.ConsultationService/"
+_UNITS = "/liangfa_protos.joint_meeting.v1.UnitService/"
+
+RULES: dict[str, frozenset[str]] = {
+    f"{_CONSULTATIONS}AskConsultation": PEOPLE,
+    f"{_CONSULTATIONS}GetConsultation": PEOPLE,
+    f"{_CONSULTATIONS}ListConsultations": PEOPLE,
+    f"{_CONSULTATIONS}ListMessages": PEOPLE,
+    f"{_CONSULTATIONS}SendMessage": PEOPLE,
+    f"{_CONSULTATIONS}MarkMessages": PEOPLE,
+    f"{_CONSULTATIONS}InviteUnit": PEOPLE,
+    f"{_CONSULTATIONS}LeaveConsultation": PEOPLE,
+    f"{_CONSULTATIONS}GiveAnswer": SIGNERS,
+    f"{_CONSULTATIONS}AcknowledgeAnswer": PEOPLE,
+    f"{_CONSULTATIONS}RecordOutcome": PEOPLE,
+    f"{_CONSULTATIONS}CloseConsultation": PEOPLE,
+    f"{_CONSULTATIONS}ReopenConsultation": PEOPLE,
+    f"{_CONSULTATIONS}Converse": PEOPLE,
+    f"{_UNITS}EnrolUnit": frozenset({OPERATOR}),
+    f"{_UNITS}ListUnits": PEOPLE | {OPERATOR},
+}
+
+
+def authorise(method: str, actor: Actor, _request: object = None) -> None:
+    """Raise `Forbidden` unless a role of `actor` may call `method`. A method without a rule is for nobody."""
+    if not RULES.get(method, frozenset()) & actor.roles or not actor.agency_id:
+        raise Forbidden(
+            f"Your roles do not allow {method.rpartition('/')[2]}.",
+            message_zh="您的角色无权进行此操作。",
+            remedy="Ask the operator of your district for the role, or a colleague who has it.",
+            reason="ROLE_NOT_ALLOWED",
+            method=method,
+        )
+
+
+def region_prefix(region: str) -> str:
+    """Return the prefix of the codes that lie in `region` (GB/T 2260): 420000 -> 42, 420100 -> 4201, 000000 -> nothing."""
+    if region == "000000":
+        return ""
+    if region.endswith("0000"):
+        return region[:2]
+    return region[:4] if region.endswith("00") else region
+
+
+def holds(outer: str, inner: str) -> bool:
+    """Tell whether the region `inner` lies in `outer`; an empty one holds nothing."""
+    return bool(outer) and inner.startswith(region_prefix(outer))
