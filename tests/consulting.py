@@ -186,7 +186,7 @@ class Chat:
     def typing(self) -> None:
         self.outgoing.put_nowait(rpc.ConverseRequest(typing=rpc.ReportTyping()))
 
-    def of(self, kind: str) -> list[Any]:
+    def of(self, kind: Any) -> list[Any]:
         return [getattr(one, kind) for one in self.seen if one.HasField(kind)]
 
     @property

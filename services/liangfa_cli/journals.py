@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 import liangfa_enforcement_record.wiring as record_wiring
+import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
 from liangfa_enforcement_record.queries.files import kept_files
 from liangfa_enforcement_record.tables import KIT as RECORD_KIT
+from liangfa_joint_meeting.tables import KIT as MEETING_KIT
 from liangfa_kit.clock import SystemClock, from_micros
 from liangfa_kit.errors import Invalid, NotFound
 from liangfa_kit.journal import Fault
@@ -30,6 +32,7 @@ def journals(folder: Path) -> Iterator[tuple[str, SqliteStore, KitTables]]:
     known = (
         (record_wiring.NAME, record_wiring.database_path(folder), RECORD_KIT),
         (supervision_wiring.NAME, supervision_wiring.database_path(folder), SUPERVISION_KIT),
+        (meeting_wiring.NAME, meeting_wiring.database_path(folder), MEETING_KIT),
     )
     present = [(name, path, tables) for name, path, tables in known if path.exists()]
     if not present:

@@ -46,7 +46,7 @@ def up(
 
 @app.command()
 def serve(
-    name: Annotated[str, typer.Argument(help="enforcement_record or supervision")],
+    name: Annotated[str, typer.Argument(help="enforcement_record, joint_meeting or supervision")],
     folder: _Folder = Path("var"),
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 0,
 ) -> None:

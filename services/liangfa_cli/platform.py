@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 import liangfa_enforcement_record.wiring as record_wiring
+import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
 from liangfa_kit import logs
 from liangfa_kit.clock import Clock, SystemClock
@@ -28,7 +29,7 @@ from liangfa_kit.telemetry import telemetry
 
 _KEYS_LOOK_SECONDS = 1.0
 _log = structlog.get_logger("liangfa.platform")
-SERVICES = (record_wiring.NAME, supervision_wiring.NAME)
+SERVICES = (record_wiring.NAME, meeting_wiring.NAME, supervision_wiring.NAME)
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Platform:
     host: Hosted
     record: record_wiring.EnforcementRecord | None
     supervision: supervision_wiring.Supervision | None
+    meeting: meeting_wiring.JointMeeting | None = None
 
     @property
     def address(self) -> str:
@@ -74,14 +76,16 @@ async def running(
     broker = LocalBroker(folder / "events" / "events.sqlite3")
     record = record_wiring.build(folder, broker, clock) if only in {None, record_wiring.NAME} else None
     supervision = supervision_wiring.build(folder, broker, clock) if only in {None, supervision_wiring.NAME} else None
+    meeting = meeting_wiring.build(folder, broker, clock) if only in {None, meeting_wiring.NAME} else None
     services = [_record_service(record)] if record else []
     services += [_supervision_service(supervision)] if supervision else []
+    services += [_meeting_service(meeting)] if meeting else []
     services.append(Service("identity", (), background=[_key_watch(settings.key_folder, verifier, issuer)]))
     log = logs.configure(settings.logging, clock)
     measuring = telemetry(settings.telemetry, "liangfa")
     try:
         async with hosted(services, listen=settings.listen, verifier=verifier, log=log, telemetry=measuring) as host:
-            yield Platform(settings, issuer, host, record, supervision)
+            yield Platform(settings, issuer, host, record, supervision, meeting)
     finally:
         await broker.close()
         log.close()
@@ -134,9 +138,18 @@ def _supervision_service(supervision: supervision_wiring.Supervision) -> Service
     return _service(supervision_wiring.NAME, supervision, readiness)
 
 
-def _service(
-    name: str, part: record_wiring.EnforcementRecord | supervision_wiring.Supervision, readiness: Readiness
-) -> Service:
+def _meeting_service(meeting: meeting_wiring.JointMeeting) -> Service:
+    def readiness() -> Sequence[str]:
+        trouble = meeting.relay.state.trouble
+        return [f"events wait in the journal: {trouble}"] if trouble else []
+
+    return _service(meeting_wiring.NAME, meeting, readiness)
+
+
+Part = record_wiring.EnforcementRecord | supervision_wiring.Supervision | meeting_wiring.JointMeeting
+
+
+def _service(name: str, part: Part, readiness: Readiness) -> Service:
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[None]:
         part.start()

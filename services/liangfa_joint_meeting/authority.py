@@ -50,17 +50,3 @@ def authorise(method: str, actor: Actor, _request: object = None) -> None:
             reason="ROLE_NOT_ALLOWED",
             method=method,
         )
-
-
-def region_prefix(region: str) -> str:
-    """Return the prefix of the codes that lie in `region` (GB/T 2260): 420000 -> 42, 420100 -> 4201, 000000 -> nothing."""
-    if region == "000000":
-        return ""
-    if region.endswith("0000"):
-        return region[:2]
-    return region[:4] if region.endswith("00") else region
-
-
-def holds(outer: str, inner: str) -> bool:
-    """Tell whether the region `inner` lies in `outer`; an empty one holds nothing."""
-    return bool(outer) and inner.startswith(region_prefix(outer))

@@ -18,7 +18,6 @@ from liangfa_joint_meeting.tables import (
     reply_clocks,
 )
 from liangfa_kit.identity import Actor
-from liangfa_kit.ids import search_rowid
 from liangfa_kit.store.port import Row
 from liangfa_kit.work import Need, Work
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
@@ -64,7 +63,6 @@ def consultation_row(consultation: pb.Consultation) -> dict[str, Any]:
         "case_id": consultation.case_id,
         "state": consultation.state,
         "asked_at": consultation.asked_at.ToMicroseconds(),
-        "search_id": search_rowid(consultation.id),
         "body": bare.SerializeToString(deterministic=True),
     }
 
@@ -215,7 +213,6 @@ def append(
             "consultation_id": consultation_id,
             "sequence": sequence,
             "author_person_id": by.person_id if by else "",
-            "search_id": search_rowid(message.id),
             "body": message.SerializeToString(deterministic=True),
         },
     )

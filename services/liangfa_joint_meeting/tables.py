@@ -33,9 +33,7 @@ consultations = sa.Table(
     sa.Column("case_id", sa.Text, nullable=False),
     sa.Column("state", sa.Integer, nullable=False),
     sa.Column("asked_at", sa.BigInteger, nullable=False),
-    sa.Column("search_id", sa.BigInteger, nullable=False, comment="row of the full-text index"),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Consultation without its lists"),
-    sa.Index("consultations_search_id", "search_id", unique=True),
     sa.Index("consultations_asked", "asked_at"),
 )
 
@@ -90,10 +88,8 @@ messages = sa.Table(
     sa.Column("consultation_id", sa.Text, nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("author_person_id", sa.Text, nullable=False, comment="empty for the platform's notices"),
-    sa.Column("search_id", sa.BigInteger, nullable=False, comment="row of the full-text index"),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Message"),
     sa.Index("messages_sequence", "consultation_id", "sequence", unique=True),
-    sa.Index("messages_search_id", "search_id"),
 )
 
 marks = sa.Table(

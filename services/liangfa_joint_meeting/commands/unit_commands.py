@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from liangfa_joint_meeting import validation as v
-from liangfa_joint_meeting.authority import holds
 from liangfa_joint_meeting.errors import NotYourRegion
 from liangfa_joint_meeting.tables import units
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_protos.joint_meeting.v1 import events_pb2
 from liangfa_protos.joint_meeting.v1 import unit_service_pb2 as rpc
+from liangfa_standards.divisions import covers
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def _enrol(command: EnrolUnit, work: Work) -> rpc.EnrolUnitResponse:
     )
     known = work.row(units, unit.id)
     for region in {unit.region, known["region"] if known else unit.region}:
-        if not holds(work.actor.region, region):
+        if not covers(work.actor.region, region):
             raise NotYourRegion(region)
     work.save(
         units,

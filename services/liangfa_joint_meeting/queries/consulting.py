@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from liangfa_joint_meeting.errors import ConsultationNotFound
-from liangfa_joint_meeting.queries.paging import from_token, page_size, to_token
 from liangfa_joint_meeting.records import assembled, shown_to
 from liangfa_joint_meeting.tables import (
     MESSAGE_TEXT,
@@ -24,6 +23,7 @@ from liangfa_joint_meeting.tables import (
     units,
 )
 from liangfa_kit.identity import Actor
+from liangfa_kit.paging import from_token, page_size, to_token
 from liangfa_kit.store.port import Store
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
 from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
@@ -150,8 +150,8 @@ def _conditions(store: Store, caller: Actor, request: rpc.ListConsultationsReque
         if asked is None or said is None:
             yield sa.false()
         else:
-            spoken = sa.select(messages.c.consultation_id).where(messages.c.search_id.in_(said))
-            yield sa.or_(consultations.c.search_id.in_(asked), consultations.c.id.in_(spoken))
+            spoken = sa.select(messages.c.consultation_id).where(messages.c.id.in_(said))
+            yield sa.or_(consultations.c.id.in_(asked), consultations.c.id.in_(spoken))
 
 
 def _unread(caller: Actor) -> sa.ScalarSelect[int]:

@@ -9,12 +9,12 @@ from typing import Any
 from liangfa_joint_meeting.commands import answering, asking, talking
 from liangfa_joint_meeting.errors import ConsultationNotFound, ConversationNotOpened
 from liangfa_joint_meeting.queries import consulting
-from liangfa_joint_meeting.queries.paging import page_size
 from liangfa_joint_meeting.records import shown_to
 from liangfa_joint_meeting.rpc.calls import call_of
 from liangfa_joint_meeting.rpc.conversation import Talk
 from liangfa_kit.clock import BEIJING, Clock
 from liangfa_kit.context import current
+from liangfa_kit.paging import page_size
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from liangfa_joint_meeting.authority import region_prefix
 from liangfa_joint_meeting.commands.unit_commands import ENROL, EnrolUnit
 from liangfa_joint_meeting.queries import consulting
 from liangfa_joint_meeting.rpc.calls import call_of
@@ -12,6 +11,7 @@ from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
 from liangfa_protos.joint_meeting.v1 import unit_service_pb2 as rpc
 from liangfa_protos.joint_meeting.v1.unit_service_pb2_grpc import UnitServiceServicer
+from liangfa_standards.divisions import region_prefix
 
 
 class UnitServicer(UnitServiceServicer):

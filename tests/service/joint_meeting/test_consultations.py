@@ -249,7 +249,8 @@ async def test_lists_show_what_is_owed_what_is_unread_and_what_words_find(tmp_pa
         assert [line.consultation_id for line in found.consultations] == keys[:1]
         nobody = await service.consult(ECOLOGY).ListConsultations(rpc.ListConsultationsRequest(text="鉴定意见"))
         assert not nobody.consultations
-        pages, token = [], ""
+        pages: list[str] = []
+        token = ""
         while not pages or token:
             page = await service.consult().ListConsultations(
                 rpc.ListConsultationsRequest(page_size=2, page_token=token)

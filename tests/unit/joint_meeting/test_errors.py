@@ -8,6 +8,7 @@ from pathlib import Path
 
 import liangfa_joint_meeting
 from liangfa_joint_meeting import errors
+from liangfa_kit import paging
 from liangfa_kit.errors import PlatformError
 from liangfa_protos.joint_meeting.v1.errors_pb2 import ErrorReason
 
@@ -31,4 +32,5 @@ def test_every_class_of_the_service_has_a_published_reason() -> None:
 def test_every_published_reason_is_used() -> None:
     """A reason that nothing gives is a promise that nobody keeps."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    text += Path(paging.__file__).read_text(encoding="utf-8")
     assert set(QUOTED.findall(text)) >= PUBLISHED
