@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from liangfa_kit.errors import NotFound
 from liangfa_kit.journal import Entry, Fault, Head, faults
+from liangfa_kit.store.tables import journal_position
 
 if TYPE_CHECKING:
     from liangfa_kit.objects import ObjectStore
@@ -24,9 +25,7 @@ def journal_faults(store: Store, tables: KitTables) -> Iterator[Fault]:
     """Yield everything that is wrong with the stored journal, reading it once, on one snapshot."""
     with store.reading() as connection:
         heads = [(row.stream, Head(row.version, row.hash)) for row in connection.execute(sa.select(tables.streams))]
-        counter = sa.select(tables.counters.c.value).where(tables.counters.c.name == "journal")
-        last_position = int(connection.execute(counter).scalar() or 0)
-        yield from faults(_entries(connection, tables), heads, last_position)
+        yield from faults(_entries(connection, tables), heads, journal_position(connection, tables))
 
 
 def journal_length(store: Store, tables: KitTables) -> int:

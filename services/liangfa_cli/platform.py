@@ -73,21 +73,24 @@ async def running(
         issuer=identity.issuer,
         leeway=timedelta(seconds=identity.leeway_seconds),
     )
+    measuring = telemetry(settings.telemetry, f"liangfa-{only}" if only else "liangfa")
     broker = LocalBroker(folder / "events" / "events.sqlite3")
     record = record_wiring.build(folder, broker, clock) if only in {None, record_wiring.NAME} else None
-    supervision = supervision_wiring.build(folder, broker, clock) if only in {None, supervision_wiring.NAME} else None
+    supervision = None
+    if only in {None, supervision_wiring.NAME}:
+        supervision = supervision_wiring.build(folder, broker, clock, telemetry=measuring)
     meeting = meeting_wiring.build(folder, broker, clock) if only in {None, meeting_wiring.NAME} else None
     services = [_record_service(record)] if record else []
     services += [_supervision_service(supervision)] if supervision else []
     services += [_meeting_service(meeting)] if meeting else []
     services.append(Service("identity", (), background=[_key_watch(settings.key_folder, verifier, issuer)]))
     log = logs.configure(settings.logging, clock)
-    measuring = telemetry(settings.telemetry, "liangfa")
     try:
         async with hosted(services, listen=settings.listen, verifier=verifier, log=log, telemetry=measuring) as host:
             yield Platform(settings, issuer, host, record, supervision, meeting)
     finally:
         await broker.close()
+        await asyncio.to_thread(measuring.shutdown)
         log.close()
 
 
@@ -159,4 +162,6 @@ def _service(name: str, part: Part, readiness: Readiness) -> Service:
             await part.stop()
 
     background = [Background(f"{name}.{run.__qualname__}", run) for run in part.background]
-    return Service(name, part.services, lifetime=lifetime, background=background, readiness=readiness)
+    return Service(
+        name, part.services, lifetime=lifetime, background=background, readiness=readiness, gauges=part.gauges
+    )

@@ -19,6 +19,7 @@ from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_enforcement_record.tables import KIT
 from liangfa_kit.boarding import Board
 from liangfa_kit.clock import Clock
+from liangfa_kit.hosting import Gauge
 from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.relay import Relay
@@ -54,6 +55,11 @@ class EnforcementRecord:
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """Coroutine functions to run until shutdown."""
         return (self.relay.run,)
+
+    @property
+    def gauges(self) -> Sequence[Gauge]:
+        """Return how far the journal is, and how much of it is published."""
+        return self.relay.gauges
 
     def start(self) -> None:
         """Start the writer."""

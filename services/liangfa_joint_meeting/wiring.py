@@ -22,6 +22,7 @@ from liangfa_joint_meeting.scheduler import Alarm, Scheduler
 from liangfa_joint_meeting.tables import KIT
 from liangfa_kit.boarding import Board
 from liangfa_kit.clock import Clock
+from liangfa_kit.hosting import Gauge
 from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import service_actor
@@ -57,6 +58,11 @@ class JointMeeting:
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """Coroutine functions to run until shutdown."""
         return (self.relay.run, self.marks.run, self.scheduler.run)
+
+    @property
+    def gauges(self) -> Sequence[Gauge]:
+        """Return how far the journal is, and how much of it is published."""
+        return self.relay.gauges
 
     def start(self) -> None:
         """Start the writer."""

@@ -245,6 +245,7 @@ def _tell(
         offence_id=offence.offence_id if offence else "",
         offence_name_zh=offence.name_zh if offence else "",
         event_id=event.id,
+        trace_id=event.trace_id,
         at=Timestamp(seconds=event.at_micros // 1_000_000, nanos=event.at_micros % 1_000_000 * 1_000),
     )
     work.save(feed_end, {"name": "feed", "cursor": cursor})

@@ -49,6 +49,11 @@ class Event:
         """The calendar date in China on which the event was recorded."""
         return beijing_date(self.at)
 
+    @property
+    def trace_id(self) -> str:
+        """The W3C trace id of the command that it came of, empty when none is known."""
+        return self.traceparent[3:35] if self.traceparent else ""
+
     @cached_property
     def actor(self) -> dict[str, Any]:
         """Who acted: person, name, agency, region, roles."""
