@@ -16,8 +16,11 @@ OPERATOR = "operator"
 SIGNERS = frozenset({HEAD, LEGAL, PROCURATOR, POLICE, JUSTICE, JUDGE})
 """Who signs a formal answer for the unit: never the officer in charge alone."""
 PEOPLE = SIGNERS | {OFFICER}
+SUPERVISORS = frozenset({PROCURATOR, JUSTICE})
+"""Who sees the figures of every unit of the region."""
 
 _CONSULTATIONS = "/liangfa_protos.joint_meeting.v1.ConsultationService/"
+_PRECEDENTS = "/liangfa_protos.joint_meeting.v1.PrecedentService/"
 _UNITS = "/liangfa_protos.joint_meeting.v1.UnitService/"
 
 RULES: dict[str, frozenset[str]] = {
@@ -35,6 +38,12 @@ RULES: dict[str, frozenset[str]] = {
     f"{_CONSULTATIONS}CloseConsultation": PEOPLE,
     f"{_CONSULTATIONS}ReopenConsultation": PEOPLE,
     f"{_CONSULTATIONS}Converse": PEOPLE,
+    f"{_PRECEDENTS}PreviewPrecedent": SIGNERS,
+    f"{_PRECEDENTS}PublishPrecedent": SIGNERS,
+    f"{_PRECEDENTS}WithdrawPrecedent": SIGNERS,
+    f"{_PRECEDENTS}SearchPrecedents": PEOPLE,
+    f"{_PRECEDENTS}SuggestPrecedents": PEOPLE,
+    f"{_PRECEDENTS}GetConsultationFigures": PEOPLE,
     f"{_UNITS}EnrolUnit": frozenset({OPERATOR}),
     f"{_UNITS}ListUnits": PEOPLE | {OPERATOR},
 }

@@ -223,6 +223,45 @@ class NotYourRegion(Forbidden):
         )
 
 
+class PreviewChanged(Precondition):
+    """Only what somebody has read and approved is published."""
+
+    reason = "PREVIEW_CHANGED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What would be published is not the preview that you approved.",
+            message_zh="拟发布内容与您确认的脱敏预览不一致，未发布。",
+            remedy="Look at the preview again, with the same words to mask, and approve that one.",
+        )
+
+
+class PrecedentExists(Exists):
+    """One consultation gives one precedent."""
+
+    reason = "PRECEDENT_EXISTS"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This consultation has a precedent already.",
+            message_zh="该咨询已发布参考案例。",
+            remedy="Withdraw it first if it must be published otherwise.",
+        )
+
+
+class PrecedentNotFound(NotFound):
+    """The consultation has no precedent."""
+
+    reason = "PRECEDENT_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This consultation has no precedent.",
+            message_zh="该咨询没有已发布的参考案例。",
+            remedy="Nothing needs to be withdrawn.",
+        )
+
+
 def invalid(violations: list[FieldViolation]) -> Invalid:
     """Return the refusal of a request with wrong fields: one reason when there is one, all violations in any case."""
     first = violations[0]

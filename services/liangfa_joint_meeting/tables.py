@@ -13,6 +13,8 @@ QUESTION_TEXT = SearchIndex("question_text")
 """Full text over title, question, cause and offence of a consultation."""
 MESSAGE_TEXT = SearchIndex("message_text")
 """Full text over what was said, and over views and grounds of answers (a notice in the conversation)."""
+PRECEDENT_TEXT = SearchIndex("precedent_text")
+"""Full text over precedents."""
 
 units = sa.Table(
     "units",
@@ -123,4 +125,19 @@ document_counts = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True, comment="<kind of document>/<unit id>/<year>"),
     sa.Column("last_number", sa.BigInteger, nullable=False),
+)
+
+precedents = sa.Table(
+    "precedents",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("consultation_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Integer, nullable=False),
+    sa.Column("offence_name_zh", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("published_at", sa.BigInteger, nullable=False),
+    sa.Column("is_withdrawn", sa.Boolean, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Precedent"),
+    sa.Index("precedents_consultation", "consultation_id"),
+    sa.Index("precedents_published", "published_at"),
 )

@@ -17,6 +17,7 @@ from liangfa_joint_meeting.queries.consulting import StoredMessage
 from liangfa_joint_meeting.reply_clock import ReplyRule
 from liangfa_joint_meeting.rpc.consultation_servicer import ConsultationServicer
 from liangfa_joint_meeting.rpc.conversation import Talk
+from liangfa_joint_meeting.rpc.precedent_servicer import PrecedentServicer
 from liangfa_joint_meeting.rpc.unit_servicer import UnitServicer
 from liangfa_joint_meeting.scheduler import Alarm, Scheduler
 from liangfa_joint_meeting.tables import KIT
@@ -33,7 +34,11 @@ from liangfa_kit.store.port import Store
 from liangfa_kit.store.sqlite import SqliteStore
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call
-from liangfa_protos.joint_meeting.v1 import consultation_service_pb2_grpc, unit_service_pb2_grpc
+from liangfa_protos.joint_meeting.v1 import (
+    consultation_service_pb2_grpc,
+    precedent_service_pb2_grpc,
+    unit_service_pb2_grpc,
+)
 
 NAME = "joint_meeting"
 TOPIC = "liangfa.joint_meeting.v1"
@@ -100,6 +105,11 @@ def build(
         served(
             consultation_service_pb2_grpc.add_ConsultationServiceServicer_to_server,
             consultations,
+            authority=authorise,
+        ),
+        served(
+            precedent_service_pb2_grpc.add_PrecedentServiceServicer_to_server,
+            PrecedentServicer(train, store, clock),
             authority=authorise,
         ),
         served(

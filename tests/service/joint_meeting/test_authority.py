@@ -18,14 +18,26 @@ from liangfa_kit.identity import Actor
 from liangfa_kit.rpc.client import Outgoing
 from liangfa_kit.rpc.local import local_channel
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
-from liangfa_protos.joint_meeting.v1 import consultation_service_pb2, unit_service_pb2
+from liangfa_protos.joint_meeting.v1 import consultation_service_pb2, precedent_service_pb2, unit_service_pb2
 from liangfa_protos.joint_meeting.v1.consultation_service_pb2_grpc import ConsultationServiceStub
+from liangfa_protos.joint_meeting.v1.precedent_service_pb2_grpc import PrecedentServiceStub
+from liangfa_protos.joint_meeting.v1.unit_service_pb2_grpc import UnitServiceStub
 from tests.consulting import FAR, MARKET, Service, person, question, running_service, unit
 
 pytestmark = pytest.mark.asyncio
 
 SIGNERS = {"agency_head", "legal_reviewer", "procurator", "police", "justice_supervisor", "judge"}
 PEOPLE = SIGNERS | {"officer"}
+MODULES: dict[str, Any] = {
+    "ConsultationService": consultation_service_pb2,
+    "PrecedentService": precedent_service_pb2,
+    "UnitService": unit_service_pb2,
+}
+STUBS: dict[str, Any] = {
+    "ConsultationService": ConsultationServiceStub,
+    "PrecedentService": PrecedentServiceStub,
+    "UnitService": UnitServiceStub,
+}
 ROLES = (*sorted(PEOPLE), "operator", "service", "unheard_of")
 
 # What guards the thing asked for: `none` (there is none), `part` (any participant), `asker`, `consulted` (another
@@ -45,6 +57,12 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "ConsultationService/CloseConsultation": (PEOPLE, "asker"),
     "ConsultationService/ReopenConsultation": (PEOPLE, "asker"),
     "ConsultationService/Converse": (PEOPLE, "part"),
+    "PrecedentService/PreviewPrecedent": (SIGNERS, "part"),
+    "PrecedentService/PublishPrecedent": (SIGNERS, "part"),
+    "PrecedentService/WithdrawPrecedent": (SIGNERS, "part"),
+    "PrecedentService/SearchPrecedents": (PEOPLE, "none"),
+    "PrecedentService/SuggestPrecedents": (PEOPLE, "none"),
+    "PrecedentService/GetConsultationFigures": (PEOPLE, "none"),
     "UnitService/EnrolUnit": ({"operator"}, "region"),
     "UnitService/ListUnits": (PEOPLE | {"operator"}, "none"),
 }
@@ -103,7 +121,7 @@ class Things:
         if name == "Converse":
             opening = consultation_service_pb2.OpenConversation(consultation_id=self.consultation_id)
             return consultation_service_pb2.ConverseRequest(open=opening)
-        module = unit_service_pb2 if rpc.startswith("Unit") else consultation_service_pb2
+        module: Any = MODULES[rpc.partition("/")[0]]
         message_class = getattr(module, f"{name}Request")
         fields = set(message_class.DESCRIPTOR.fields_by_name)
         usual = {"request_id": f"q{number}", "consultation_id": self.consultation_id}
@@ -114,7 +132,7 @@ class Things:
 async def outcome(service: Service, caller: Actor, rpc: str, request: Message) -> tuple[str, str]:
     """Call and return FORBIDDEN, NOT_FOUND, or `in` for whatever else comes of it, with the refusal's whole text."""
     owner, _, name = rpc.partition("/")
-    stub = service.consult(caller) if owner == "ConsultationService" else service.units(caller)
+    stub = STUBS[owner](service.channel(caller))
 
     async def streamed() -> AsyncIterator[Message]:
         yield request
@@ -128,7 +146,7 @@ async def outcome(service: Service, caller: Actor, rpc: str, request: Message) -
     except Forbidden as error:
         return "FORBIDDEN", str(error)
     except NotFound as error:
-        if error.reason in {"UNIT_UNKNOWN", "ANSWER_NOT_FOUND"}:
+        if error.reason in {"UNIT_UNKNOWN", "ANSWER_NOT_FOUND", "PRECEDENT_NOT_FOUND"}:
             return "in", ""
         return "NOT_FOUND", f"{error.reason} {error} {error.message_zh} {error.remedy} {error.metadata}"
     except PlatformError as error:

@@ -72,6 +72,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The region is not the caller's."""
     ERROR_REASON_ASKS_ITSELF: _ErrorReason.ValueType  # 24
     """A unit cannot consult itself."""
+    ERROR_REASON_PREVIEW_CHANGED: _ErrorReason.ValueType  # 25
+    """The preview that was approved is not what would be published now."""
+    ERROR_REASON_PRECEDENT_EXISTS: _ErrorReason.ValueType  # 26
+    """The consultation has a precedent already."""
+    ERROR_REASON_PRECEDENT_NOT_FOUND: _ErrorReason.ValueType  # 27
+    """The consultation has no precedent."""
+    ERROR_REASON_DATE_MALFORMED: _ErrorReason.ValueType  # 28
+    """A date is not a date of the calendar."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -126,4 +134,12 @@ ERROR_REASON_NOT_YOUR_REGION: ErrorReason.ValueType  # 23
 """The region is not the caller's."""
 ERROR_REASON_ASKS_ITSELF: ErrorReason.ValueType  # 24
 """A unit cannot consult itself."""
+ERROR_REASON_PREVIEW_CHANGED: ErrorReason.ValueType  # 25
+"""The preview that was approved is not what would be published now."""
+ERROR_REASON_PRECEDENT_EXISTS: ErrorReason.ValueType  # 26
+"""The consultation has a precedent already."""
+ERROR_REASON_PRECEDENT_NOT_FOUND: ErrorReason.ValueType  # 27
+"""The consultation has no precedent."""
+ERROR_REASON_DATE_MALFORMED: ErrorReason.ValueType  # 28
+"""A date is not a date of the calendar."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

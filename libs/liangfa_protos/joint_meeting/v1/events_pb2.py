@@ -24,40 +24,45 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as liangfa__protos_dot_joint__meeting_dot_v1_dot_consultation__pb2
+from liangfa_protos.joint_meeting.v1 import precedent_service_pb2 as liangfa__protos_dot_joint__meeting_dot_v1_dot_precedent__service__pb2
 from liangfa_protos.joint_meeting.v1 import unit_service_pb2 as liangfa__protos_dot_joint__meeting_dot_v1_dot_unit__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liangfa_protos/joint_meeting/v1/events.proto\x12\x1fliangfa_protos.joint_meeting.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x32liangfa_protos/joint_meeting/v1/consultation.proto\x1a\x32liangfa_protos/joint_meeting/v1/unit_service.proto\"\x8a\x02\n\x13\x43onsultationSummary\x12\x17\n\x0f\x63onsultation_id\x18\x01 \x01(\t\x12?\n\x04kind\x18\x02 \x01(\x0e\x32\x31.liangfa_protos.joint_meeting.v1.ConsultationKind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x15\n\rasker_unit_id\x18\x04 \x01(\t\x12\x17\n\x0f\x61sker_unit_name\x18\x05 \x01(\t\x12\x0e\n\x06region\x18\x06 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x07 \x01(\t\x12\x39\n\x07urgency\x18\x08 \x01(\x0e\x32(.liangfa_protos.joint_meeting.v1.Urgency\"C\n\x0cUnitEnrolled\x12\x33\n\x04unit\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Unit\"X\n\x11\x43onsultationAsked\x12\x43\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32-.liangfa_protos.joint_meeting.v1.Consultation\"H\n\x0bMessageSent\x12\x39\n\x07message\x18\x01 \x01(\x0b\x32(.liangfa_protos.joint_meeting.v1.Message\"\xab\x01\n\nUnitJoined\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x41\n\x0bparticipant\x18\x02 \x01(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xa9\x01\n\x08UnitLeft\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x41\n\x0bparticipant\x18\x02 \x01(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x92\x01\n\x0b\x41nswerGiven\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"\x99\x01\n\x12\x41nswerAcknowledged\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"\x96\x01\n\x0fOutcomeRecorded\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"p\n\x12\x43onsultationClosed\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb6\x01\n\x14\x43onsultationReopened\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x42\n\x0cparticipants\x18\x03 \x03(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\"\xab\x01\n\rReplyReminded\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe6\x01\n\x0cReplyOverdue\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x05limit\x18\x05 \x01(\x0b\x32+.liangfa_protos.joint_meeting.v1.LegalLimitb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liangfa_protos/joint_meeting/v1/events.proto\x12\x1fliangfa_protos.joint_meeting.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x32liangfa_protos/joint_meeting/v1/consultation.proto\x1a\x37liangfa_protos/joint_meeting/v1/precedent_service.proto\x1a\x32liangfa_protos/joint_meeting/v1/unit_service.proto\"\x8a\x02\n\x13\x43onsultationSummary\x12\x17\n\x0f\x63onsultation_id\x18\x01 \x01(\t\x12?\n\x04kind\x18\x02 \x01(\x0e\x32\x31.liangfa_protos.joint_meeting.v1.ConsultationKind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x15\n\rasker_unit_id\x18\x04 \x01(\t\x12\x17\n\x0f\x61sker_unit_name\x18\x05 \x01(\t\x12\x0e\n\x06region\x18\x06 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x07 \x01(\t\x12\x39\n\x07urgency\x18\x08 \x01(\x0e\x32(.liangfa_protos.joint_meeting.v1.Urgency\"C\n\x0cUnitEnrolled\x12\x33\n\x04unit\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Unit\"X\n\x11\x43onsultationAsked\x12\x43\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32-.liangfa_protos.joint_meeting.v1.Consultation\"H\n\x0bMessageSent\x12\x39\n\x07message\x18\x01 \x01(\x0b\x32(.liangfa_protos.joint_meeting.v1.Message\"\xab\x01\n\nUnitJoined\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x41\n\x0bparticipant\x18\x02 \x01(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xa9\x01\n\x08UnitLeft\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x41\n\x0bparticipant\x18\x02 \x01(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x92\x01\n\x0b\x41nswerGiven\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"\x99\x01\n\x12\x41nswerAcknowledged\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"\x96\x01\n\x0fOutcomeRecorded\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"p\n\x12\x43onsultationClosed\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb6\x01\n\x14\x43onsultationReopened\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x42\n\x0cparticipants\x18\x03 \x03(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\"\xab\x01\n\rReplyReminded\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe6\x01\n\x0cReplyOverdue\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x05limit\x18\x05 \x01(\x0b\x32+.liangfa_protos.joint_meeting.v1.LegalLimit\"S\n\x12PrecedentPublished\x12=\n\tprecedent\x18\x01 \x01(\x0b\x32*.liangfa_protos.joint_meeting.v1.Precedent\":\n\x12PrecedentWithdrawn\x12\x14\n\x0cprecedent_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'liangfa_protos.joint_meeting.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONSULTATIONSUMMARY']._serialized_start=219
-  _globals['_CONSULTATIONSUMMARY']._serialized_end=485
-  _globals['_UNITENROLLED']._serialized_start=487
-  _globals['_UNITENROLLED']._serialized_end=554
-  _globals['_CONSULTATIONASKED']._serialized_start=556
-  _globals['_CONSULTATIONASKED']._serialized_end=644
-  _globals['_MESSAGESENT']._serialized_start=646
-  _globals['_MESSAGESENT']._serialized_end=718
-  _globals['_UNITJOINED']._serialized_start=721
-  _globals['_UNITJOINED']._serialized_end=892
-  _globals['_UNITLEFT']._serialized_start=895
-  _globals['_UNITLEFT']._serialized_end=1064
-  _globals['_ANSWERGIVEN']._serialized_start=1067
-  _globals['_ANSWERGIVEN']._serialized_end=1213
-  _globals['_ANSWERACKNOWLEDGED']._serialized_start=1216
-  _globals['_ANSWERACKNOWLEDGED']._serialized_end=1369
-  _globals['_OUTCOMERECORDED']._serialized_start=1372
-  _globals['_OUTCOMERECORDED']._serialized_end=1522
-  _globals['_CONSULTATIONCLOSED']._serialized_start=1524
-  _globals['_CONSULTATIONCLOSED']._serialized_end=1636
-  _globals['_CONSULTATIONREOPENED']._serialized_start=1639
-  _globals['_CONSULTATIONREOPENED']._serialized_end=1821
-  _globals['_REPLYREMINDED']._serialized_start=1824
-  _globals['_REPLYREMINDED']._serialized_end=1995
-  _globals['_REPLYOVERDUE']._serialized_start=1998
-  _globals['_REPLYOVERDUE']._serialized_end=2228
+  _globals['_CONSULTATIONSUMMARY']._serialized_start=276
+  _globals['_CONSULTATIONSUMMARY']._serialized_end=542
+  _globals['_UNITENROLLED']._serialized_start=544
+  _globals['_UNITENROLLED']._serialized_end=611
+  _globals['_CONSULTATIONASKED']._serialized_start=613
+  _globals['_CONSULTATIONASKED']._serialized_end=701
+  _globals['_MESSAGESENT']._serialized_start=703
+  _globals['_MESSAGESENT']._serialized_end=775
+  _globals['_UNITJOINED']._serialized_start=778
+  _globals['_UNITJOINED']._serialized_end=949
+  _globals['_UNITLEFT']._serialized_start=952
+  _globals['_UNITLEFT']._serialized_end=1121
+  _globals['_ANSWERGIVEN']._serialized_start=1124
+  _globals['_ANSWERGIVEN']._serialized_end=1270
+  _globals['_ANSWERACKNOWLEDGED']._serialized_start=1273
+  _globals['_ANSWERACKNOWLEDGED']._serialized_end=1426
+  _globals['_OUTCOMERECORDED']._serialized_start=1429
+  _globals['_OUTCOMERECORDED']._serialized_end=1579
+  _globals['_CONSULTATIONCLOSED']._serialized_start=1581
+  _globals['_CONSULTATIONCLOSED']._serialized_end=1693
+  _globals['_CONSULTATIONREOPENED']._serialized_start=1696
+  _globals['_CONSULTATIONREOPENED']._serialized_end=1878
+  _globals['_REPLYREMINDED']._serialized_start=1881
+  _globals['_REPLYREMINDED']._serialized_end=2052
+  _globals['_REPLYOVERDUE']._serialized_start=2055
+  _globals['_REPLYOVERDUE']._serialized_end=2285
+  _globals['_PRECEDENTPUBLISHED']._serialized_start=2287
+  _globals['_PRECEDENTPUBLISHED']._serialized_end=2370
+  _globals['_PRECEDENTWITHDRAWN']._serialized_start=2372
+  _globals['_PRECEDENTWITHDRAWN']._serialized_end=2430
 # @@protoc_insertion_point(module_scope)

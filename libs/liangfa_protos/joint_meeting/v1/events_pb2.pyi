@@ -11,6 +11,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as _consultation_pb2
+from liangfa_protos.joint_meeting.v1 import precedent_service_pb2 as _precedent_service_pb2
 from liangfa_protos.joint_meeting.v1 import unit_service_pb2 as _unit_service_pb2
 import builtins as _builtins
 import sys
@@ -446,3 +447,53 @@ class ReplyOverdue(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplyOverdue: _TypeAlias = ReplyOverdue  # noqa: Y015
+
+@_typing.final
+class PrecedentPublished(_message.Message):
+    """A precedent was published."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRECEDENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def precedent(self) -> _precedent_service_pb2.Precedent:
+        """The precedent."""
+
+    def __init__(
+        self,
+        *,
+        precedent: _precedent_service_pb2.Precedent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["precedent", b"precedent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["precedent", b"precedent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrecedentPublished: _TypeAlias = PrecedentPublished  # noqa: Y015
+
+@_typing.final
+class PrecedentWithdrawn(_message.Message):
+    """A precedent was taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRECEDENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    precedent_id: _builtins.str
+    """The precedent."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        precedent_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["precedent_id", b"precedent_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrecedentWithdrawn: _TypeAlias = PrecedentWithdrawn  # noqa: Y015
