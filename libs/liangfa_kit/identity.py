@@ -75,25 +75,18 @@ def _refused(reason: str, **metadata: Any) -> TokenRefused:
 class TokenIssuer:
     """Signs tokens. `ttl` is how long they are good for: minutes, since nothing revokes one but its key."""
 
-    def __init__(
-        self, key: SigningKey, clock: Clock, ttl: timedelta, *, issuer: str = ISSUER, audience: str = AUDIENCE
-    ) -> None:
+    def __init__(self, key: SigningKey, clock: Clock, ttl: timedelta, *, issuer: str = ISSUER) -> None:
         self._key = key
         self._clock = clock
         self._ttl = ttl
         self._issuer = issuer
-        self._audience = audience
 
-    def sign_with(self, key: SigningKey) -> None:
-        """Sign with `key` from now on (after a rotation)."""
-        self._key = key
-
-    def issue(self, actor: Actor, *, audience: str | None = None) -> str:
+    def issue(self, actor: Actor, *, audience: str = AUDIENCE) -> str:
         """Return a token for `actor`, valid from now on for the issuer's `ttl`."""
         now = to_micros(self._clock.now()) // _SECOND
         claims = {
             "iss": self._issuer,
-            "aud": self._audience if audience is None else audience,
+            "aud": audience,
             "sub": actor.person_id,
             "iat": now,
             "nbf": now,

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
 from liangfa_screening.extraction import FactFound, Text
 from liangfa_screening.measured import METALS_A, METALS_B, ORDINARY, excesses
-from liangfa_screening.quantities import number
+from liangfa_screening.quantities import UNITS, number
 from liangfa_screening.recidivism import earlier_penalties
 
 _UNSOLD = re.compile(
     r"尚未(?:销|售|卖)|未(?:销售|售出|卖出)|库存|待售|待销|现场(?:查获|查扣|查封|扣押|发现)|仓库内?|查获|查扣|货架"
 )
 _SOLD = re.compile(r"已(?:经)?(?:全部)?(?:销|售|卖)|售出|卖出|销售(?:给|了|金额|额|收入|所得)|全部销售|售完")
+_EACH_WEIGHT = re.compile("(?:每|/|一)(?:吨|公斤|千克|斤)")
+_EACH = {unit: re.compile(f"(?:每|/|一){re.escape(unit)}") for unit, of in UNITS.items() if of.kind == "kg"}
 _PIECES = frozenset({"piece", "bottle", "copy", "strip", "box", "machine", "animal", "stick"})
 _UNIT = re.compile(
     r"(?:公司|企业|集团|合作社|厂|医院|学校|超市|宾馆|酒店|门诊部|中心|协会|事务所|研究院|有限)(?!员工|职工|法定代表人|附近|旁|门口|承包|供货|授权|商标)"
 )
-_PERSON = re.compile(r"个体|自然人|村民|居民|无照|无证经营者|某某|当事人[王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高]某")
+_PERSON = re.compile(
+    r"个体|自然人|村民|居民|无照|无证经营者|某某|医药代表|业务员|店主|摊主|老板|司机|男子|女子|夫妻|养殖户|种植户|农户|经营户|贩子|药贩|鱼贩|商贩|中介人员|医生|"
+    r"当事人[王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高]某"
+)
 
 
 def derive(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
@@ -30,8 +36,16 @@ def derive(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, la
         earlier_penalties(facts, wanted, text, labels)
     if "deaths" in wanted:
         _casualties(facts, text, labels)
+    if "vat_invoice_tax_amount" in wanted or "invoice_tax_amount" in wanted:
+        _invoice_tax(facts, wanted, text, labels)
     if "unpaid_single_worker_amount" in wanted:
         _wages(facts, text, labels)
+    if "real_danger_of_major_accident" in wanted:
+        _danger(facts, text, labels)
+    if "lending_rate_annual_pct" in wanted:
+        _rate(facts, text, labels)
+    if "pyramid_levels" in wanted:
+        _levels(facts, text, labels)
     if wanted & _MEASURED:
         _measured(facts, wanted, text, labels)
     if "school_bus_or_passenger_severe_overload_or_speeding" in wanted:
@@ -40,8 +54,76 @@ def derive(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, la
         _amounts(facts, text, labels)
 
 
+_DANGEROUS_GOODS = re.compile(
+    r"汽油|柴油|煤油|成品油|油品|燃油|液化|石油气|燃气|天然气|黑气|煤气|甲醇|乙醇|酒精|醇基|生物油|气瓶|钢瓶|乙炔|丙烷|氧气|氢气|液氨|氨水|硝酸|双氧水|过氧化|"
+    r"烟花|爆竹|鞭炮|火药|引线|甲苯|二甲苯|稀释剂|天那水|香蕉水|松香水|溶剂|油漆|油墨|危险化学品|危化品|易燃|丁烷|打火机气|硫磺|电石|环己|丙酮"
+)
+_MUCH = {"kg": 500.0, "litre": 500.0, "box": 100.0, "bottle": 30.0, "piece": 30.0, "m3": 1.0}
+"""So much of a dangerous good without a licence is taken for a real danger when nothing is said of the surroundings: a
+reading to be checked (the result says so), not law."""
+_HARMLESS = re.compile(r"空旷|远离|独立(?:库房|仓库)|专用仓库|不具有|不足以|未达到|无现实|没有现实|少量|农机|自用|零星")
+
+
+def _danger(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+    """Judge from a large quantity of dangerous goods without a licence that the danger was real."""
+    name, unlicensed = "real_danger_of_major_accident", facts.get("unlicensed_high_risk_operation")
+    if name in facts or unlicensed is None or not unlicensed.value or _HARMLESS.search(text.text):
+        return
+    for quantity in text.of_kinds(_MUCH):
+        near = text.text[max(0, quantity.start - 40) : quantity.end + 20]
+        if quantity.value >= _MUCH[quantity.kind] and not quantity.role and _DANGEROUS_GOODS.search(near):
+            read = text.found(name, labels.get(name, name), True, quantity.start, quantity.end)
+            facts[name] = replace(read, origin="assumed")
+            return
+
+
+_PYRAMID = re.compile(r"层级|下线|多级|逐级|上下级|上级|级别|拉人头|金字塔|裂变|直推")
+
+
+def _levels(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+    """Take a network with lines of members, whose depth is not told, for one of three levels: to be checked."""
+    if "pyramid_levels" not in facts and (match := _PYRAMID.search(text.text)):
+        read = text.found("pyramid_levels", labels.get("pyramid_levels", ""), 3, match.start(), match.end())
+        facts["pyramid_levels"] = replace(read, origin="assumed")
+
+
+_WITH_TAX = re.compile(r"(?:价税合计|票面|面额|开具|虚开|开票|专票|发票)[^。；]{0,24}$")
+_TAX_SHARE = 0.06 / 1.06
+"""The tax in an invoice whose tax is not told: at the service rate of 6 %, the lowest common one; a reading, not law."""
+
+
+def _invoice_tax(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
+    """Estimate the tax of invoices from their face amount where only that is told; reported as assumed."""
+    told = [
+        q for q in text.of_kinds(("money",))
+        if not q.role and _WITH_TAX.search(text.text[max(0, q.start - 40) : q.start])
+    ]  # fmt: skip
+    for name in ("vat_invoice_tax_amount", "invoice_tax_amount"):
+        if told and name in wanted and name not in facts:
+            most = max(told)
+            read = text.found(name, labels.get(name, name), round(most.value * _TAX_SHARE, 2), most.start, most.end)
+            facts[name] = replace(read, origin="assumed")
+
+
+_RATE = re.compile(
+    r"(?P<period>月|日|周|天)(?:利)?(?:息|率|利率)(?:为|高达|达)?\D{0,4}(?P<rate>\d+(?:\.\d+)?|[一二两三四五六七八九十]+)(?P<unit>%|分|角|厘)"
+)
+_PERIODS = {"月": 12, "周": 52, "日": 365, "天": 365}
+_PARTS = {"%": 1.0, "分": 1.0, "角": 10.0, "厘": 0.1}
+
+
+def _rate(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+    """Read interest told by the month, week or day (月息5分 is 60 % a year)."""
+    name = "lending_rate_annual_pct"
+    match = None if name in facts else text.once("rate", _RATE.search)
+    value = number(match["rate"]) if match is not None else None
+    if match is not None and value is not None:
+        yearly = value[0] * _PARTS[match["unit"]] * _PERIODS[match["period"]]
+        facts[name] = text.found(name, labels.get(name, name), yearly, match.start(), match.end())
+
+
 _LOAD = re.compile(
-    r"核(?:定|载)(?:载(?:客|人)(?:数)?)?\D{0,6}(\d+)\s?[人座][^。；]{0,20}?实(?:际)?(?:载|乘|坐)?(?:客|人)?\D{0,6}(\d+)"
+    r"核(?:定|载)(?:载(?:客|人)(?:数)?)?\D{0,6}(\d+)\s?[人座][^。；]{0,20}?(?:实|坐|载|拉|装|挤|乘)(?:际)?(?:载|乘|坐|有|了)?(?:客|人)?\D{0,6}(\d+)"
 )
 _SEVERE_OVERLOAD = 1.2
 """Passengers over the permitted number by a fifth: above that the police of several provinces speak of severe overload.
@@ -49,7 +131,7 @@ No national figure was found in the sources at hand; the standard itself says "s
 
 
 _CASUALTIES = re.compile(
-    r"(?<![\d.])(\d+|[一二两三四五六七八九十]+)人?死(?:亡)?[、，]?(\d+|[一二两三四五六七八九十]+)人?(重|轻)?伤"
+    r"(?<![\d.])(\d+|[一二两三四五六七八九十]+)人?死(?:亡)?(?![因者胎猪鱼鸡鸭牛羊鸟]|角)(?:[、，]?(\d+|[一二两三四五六七八九十]+)人?(重|轻)?伤)?"
 )
 
 
@@ -60,7 +142,7 @@ def _casualties(facts: dict[str, FactFound], text: Text, labels: dict[str, str])
         return
     grade = {"重": "serious_injuries", "轻": "minor_injuries"}.get(match[3] or "", "")
     for name, written in (("deaths", match[1]), (grade, match[2])):
-        value = number(written)
+        value = number(written) if written else None
         if name and value is not None and (name not in facts or facts[name].value < value[0]):
             facts[name] = text.found(name, labels.get(name, name), int(value[0]), match.start(), match.end())
 
@@ -172,15 +254,20 @@ def _amounts(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) ->
 def _priced(text: Text, labels: dict[str, str]) -> FactFound | None:
     """Return price times number, when the text has one price and one number of pieces before or after it."""
     prices = [q for q in text.quantities if q.is_price]
-    pieces = [q for q in text.quantities if q.kind in _PIECES and q.value > 1]
-    if len(prices) != 1 or not pieces:
+    if len(prices) != 1:
         return None
     price = prices[0]
+    around = text.text[max(0, price.start - 6) : price.end + 5]
+    weighed = [q for q in text.of_kinds(("kg",)) if _EACH[q.unit].search(around)] if _EACH_WEIGHT.search(around) else []
+    pieces = weighed or [q for q in text.quantities if q.kind in _PIECES and q.value > 1]
+    if not pieces:
+        return None
     nearest = min(pieces, key=lambda q: abs(q.start - price.start))
     start, end = min(price.start, nearest.start), max(price.end, nearest.end)
     if end - start > 40:
         return None
-    return text.found("goods_value", labels.get("goods_value", ""), price.value * nearest.value, start, end)
+    number_of = nearest.value / UNITS[nearest.unit].factor if nearest.kind == "kg" else nearest.value
+    return text.found("goods_value", labels.get("goods_value", ""), price.value * number_of, start, end)
 
 
 def _as(source: FactFound, name: str, labels: dict[str, str], value: Any) -> FactFound:

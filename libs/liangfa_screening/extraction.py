@@ -19,13 +19,16 @@ _DONE = (
 _NEGATION = re.compile(
     rf"(?:(?:未|没有?|并未|尚未|从未|均未|并无|(?<!三)无)(?:{_DONE})[^，。；]{{0,8}}|没有[^，。；的]{{0,2}}|"
     r"(?:(?<!从)未|没|并未|尚未|从未|均未|并无|(?<!三)无|不|并非|(?<!除)非)|"
-    r"(?:不存在|不含|不属于?|不在|不是|并非|排除|否认|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)[^，。；]{0,8})$"
+    r"(?:不存在|不含|不属于?|不在|不是|并非|排除|否认|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)[^，。；]{0,8})\Z"
 )
 _INNER = re.compile("(?:未|没有)(?:发现|检出|查见|查到)|不存在|并非")
 _UNDONE = re.compile(r"(?:未|没有?|无|不)$")
 _OTHERS_MONEY = re.compile(
-    r"(?:罚|注册|投资|合同|造价|工程款|估值|房租|租金|工资|垫付|保证金|押金|单价|设备|市价|补税|滞纳金|修复|补缴|年收入|营业收入|"
-    r"贷款|预算|赔偿|退还|退回|追回|奖励|采购额|产值|余额|订货|成本|进价)[^，。；]{0,12}$"
+    r"(?:罚|注册|投资|合同(?:价|款|金|总|标|约定)|造价|工程款|估值|房租|租金|工资|垫付|保证金|押金|单价|设备|市价|补税|滞纳金|修复|补缴|年收入|营业收入|"
+    r"贷款|预算|赔偿|退还|退回|追回|奖励|采购额|产值|余额|订货|成本|进价)[^，。；]{0,8}$"
+)
+_OTHERS_FIGURE = re.compile(
+    r"(?:执法人员|民警|批准|许可|准予|核定|允许|产能|年产|日处理|面积为|总面积|承包|流转|能力|限量|距离?|约谈|辅警)[^，。；]{0,8}$"
 )
 _WINDOW = 90
 _NEAR = 20
@@ -190,7 +193,7 @@ def _single(extractor: Extractor, label: str, text: Text) -> FactFound | None:
 def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> FactFound | None:
     fitting = [q for q in text.of_kinds(extractor.kinds) if _fits(extractor, q, text.text)]
     if not fitting and extractor.falls_back:
-        fitting = [q for q in text.of_kinds(("money",)) if _may_be_meant(q, text.text)]
+        fitting = [q for q in text.of_kinds(extractor.kinds) if _may_be_meant(extractor, q, text.text)]
     if not fitting:
         return None
     if extractor.preferred is not None and len(fitting) > 1:
@@ -218,11 +221,13 @@ def _sum_told(parts: list[Quantity], text: Text) -> list[Quantity]:
     return [q for q in totals if abs(q.value - whole) <= 0.01 * whole][:1]
 
 
-def _may_be_meant(quantity: Quantity, text: str) -> bool:
-    """Tell whether an amount without a cue may be the case's: it is no price, fine, capital or somebody else's sum."""
+def _may_be_meant(extractor: Extractor, quantity: Quantity, text: str) -> bool:
+    """Tell whether a figure without a cue may be the case's: it is no price, fine, capital or somebody else's sum."""
     before = text[max(0, quantity.start - 20) : quantity.start]
     before = before[max(before.rfind("。"), before.rfind("；"), before.rfind("\n")) + 1 :]
-    return not quantity.role and not _OTHERS_MONEY.search(before)
+    if quantity.role or (extractor.refused is not None and extractor.refused.search(before)):
+        return False
+    return not (_OTHERS_MONEY if quantity.kind == "money" else _OTHERS_FIGURE).search(before)
 
 
 def _is_preferred(extractor: Extractor, quantity: Quantity, text: str) -> bool:

@@ -11,6 +11,9 @@ A lexicon file has up to four parts::
         also: [[瘦肉精]]                       # another set of groups that is enough by itself
         against: [饲料标签]                     # any of these: not this offence
         rank: 3                               # special provisions rank above general ones; 0 when left out
+        yields: [饲料标签]                      # with any of these terms a more special offence is likelier: it ranks lower
+        causes: [经营有毒食品]                   # enough by itself when it stands in the cause (案由), as the library's own causes are
+        presume: {knowing_sale: true}         # facts taken so when the text neither affirms nor denies them; reported as assumed
     facts:
       toxic_nonfood_material_added:
         affirm: ['(添加|加入|掺入)[^。]{0,12}罂粟壳']   # any of these, not negated in its clause: true
@@ -26,7 +29,7 @@ A lexicon file has up to four parts::
         prefer: '超出|超采'                    # figures with this before them count alone when there are any
         prefer_after: '来源不明'                # or with this right after them
         within: 12                            # how many characters may lie between (12 when left out)
-        fallback: true                        # without a cue: the largest amount that is not obviously another's
+        fallback: true                        # without a cue: the largest figure that is not obviously another's
         roles: [capital]                      # also figures of these roles: price, fine, capital (contracts too), limit
         add: true                             # several figures are parts: add them unless a total is given
       water_area:
@@ -41,14 +44,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 Groups = tuple[frozenset[str], ...]
-_OFFENCE_KEYS = {"gate", "also", "against", "rank"}
+_OFFENCE_KEYS = {"gate", "also", "against", "rank", "presume", "yields", "causes"}
 _FACT_KEYS = {
     "affirm",
     "deny",
@@ -82,6 +85,9 @@ class Recognition:
     gates: tuple[Groups, ...]
     against: frozenset[str]
     rank: int = 0
+    presumed: Mapping[str, Any] = field(default_factory=dict)
+    yields: frozenset[str] = frozenset()
+    causes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +141,18 @@ def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str], age
     }
     for path, written in parts.items():
         try:
-            data = {part: _spelled(written.get(part) or {}, words) for part in ("offences", "facts", "agencies")}
+            data = {
+                part: _spelled(written.get(part) or {}, words, as_terms=part == "offences")
+                for part in ("offences", "facts", "agencies")
+            }
         except KeyError as error:
             raise LexiconError(f"{path.name}: <{error.args[0]}> stands for no words") from error
         for name, entry in data["offences"].items():
             _check(path, name, entry, offences, _OFFENCE_KEYS, recognitions)
+            if unknown := set(entry.get("presume") or {}) - facts:
+                raise LexiconError(
+                    f"{path.name}: {name} presumes {', '.join(sorted(unknown))}, which the library lacks"
+                )
             recognitions[name] = _recognition(entry)
         for name, entry in data["facts"].items():
             _check(path, name, entry, facts, _FACT_KEYS, extractors)
@@ -157,17 +170,17 @@ def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str], age
 _WORDS = re.compile(r"<([\u4e00-\u9fff]+)>")
 
 
-def _spelled(value: Any, words: Mapping[str, Sequence[str]]) -> Any:
+def _spelled(value: Any, words: Mapping[str, Sequence[str]], *, as_terms: bool = False) -> Any:
     """Return a part of a file with every <name> spelled out: in patterns any of its words, in gates each as a term."""
     if isinstance(value, str):
         return _WORDS.sub(lambda match: f"(?:{'|'.join(_spelled(word, words) for word in words[match[1]])})", value)
     if isinstance(value, dict):
-        return {key: _spelled(inner, words) for key, inner in value.items()}
+        return {key: _spelled(inner, words, as_terms=as_terms) for key, inner in value.items()}
     if isinstance(value, list):
         spelled: list[Any] = []
         for item in value:
-            name = _WORDS.fullmatch(item) if isinstance(item, str) else None
-            spelled.extend(words[name[1]] if name is not None else [_spelled(item, words)])
+            name = _WORDS.fullmatch(item) if as_terms and isinstance(item, str) else None
+            spelled.extend(words[name[1]] if name is not None else [_spelled(item, words, as_terms=as_terms)])
         return spelled
     return value
 
@@ -183,7 +196,9 @@ def _check(path: Path, name: str, entry: Any, known: set[str], keys: set[str], s
 
 def _recognition(entry: Mapping[str, Any]) -> Recognition:
     gates = tuple(_groups(entry[key]) for key in ("gate", "also") if entry.get(key))
-    return Recognition(gates, frozenset(entry.get("against") or ()), int(entry.get("rank", 0)))
+    against = frozenset(map(str, entry.get("against") or ()))
+    yields, causes = (frozenset(map(str, entry.get(key) or ())) for key in ("yields", "causes"))
+    return Recognition(gates, against, int(entry.get("rank", 0)), dict(entry.get("presume") or {}), yields, causes)
 
 
 def _groups(groups: Sequence[Sequence[str]]) -> Groups:

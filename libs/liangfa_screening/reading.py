@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from liangfa_screening.derived import derive
 from liangfa_screening.extraction import FactFound, Text, extract
@@ -45,7 +46,7 @@ class FactReader:
                 facts[name] = found
         derive(facts, plan.wanted, text, self.labels)
         for found in plan.assumed:
-            if found.name not in facts:
+            if found.name not in facts or (found.value and facts[found.name].origin == "assumed"):
                 facts[found.name] = found
         if len(facts) > len(plan.wanted) or not facts.keys() <= plan.wanted:
             return {name: found for name, found in facts.items() if name in plan.wanted}
@@ -55,19 +56,24 @@ class FactReader:
 def _plan(offence: Offence, library: Library) -> _Plan:
     wanted = frozenset(offence.facts)
     support = ["goods_value"] if wanted & _AMOUNTS and "goods_value" not in wanted else []
+    recognition = library.lexicon.recognitions.get(offence.id)
+    presumed = dict(recognition.presumed) if recognition is not None else {}
     return _Plan(
         wanted=wanted,
         steps=tuple(
             (name, library.lexicon.extractors.get(name), library.facts[name]) for name in (*offence.facts, *support)
         ),
         assumed=tuple(
-            _assumed(library.facts[name])
+            _assumed(library.facts[name], presumed.get(name))
             for name in dict.fromkeys(name for standard in offence.standards for name in standard.facts)
-            if name.startswith("prior_") or any(name in standard.exclusions for standard in offence.standards)
+            if name in presumed
+            or name.startswith("prior_")
+            or any(name in standard.exclusions for standard in offence.standards)
         ),
     )
 
 
-def _assumed(fact: Fact) -> FactFound:
-    """Return the value that an unmentioned exclusion or earlier penalty has: none."""
-    return FactFound(fact.name, fact.label_zh, 0 if fact.cel_type == "int" else False, origin="assumed")
+def _assumed(fact: Fact, presumed: Any) -> FactFound:
+    """Return the presumed value, or what an unmentioned exclusion or earlier penalty is: none."""
+    value = presumed if presumed is not None else 0 if fact.cel_type == "int" else False
+    return FactFound(fact.name, fact.label_zh, value, origin="assumed")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import ahocorasick
@@ -11,6 +13,10 @@ from liangfa_screening.library import Library, Offence
 
 _EXACT_CAUSE_WEIGHT = 4.0
 _AGENCY_WEIGHT = 1.5
+_YIELD = 3
+_BRACKETS = re.compile("（[^）]*）")
+_SHORTEST_NAME = 4
+_SHARED_NAMES = frozenset({"非法经营", "侵犯注册商标专用权", "生产", "销售", "伪造", "变造", "买卖"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class _Gate:
     offence: Offence
     gates: tuple[Groups, ...]
     against: frozenset[str]
+    yields: frozenset[str]
     terms: frozenset[str]
     causes: frozenset[str]
     telling: frozenset[str]
@@ -42,12 +49,15 @@ class Recogniser:
     def __init__(self, library: Library) -> None:
         self.automaton = ahocorasick.Automaton()
         self._calls: dict[str, list[_Gate]] = {}
+        self._named: dict[str, list[_Gate]] = {}
         terms: set[str] = set()
         for offence in library.offences.values():
             gate = _gate(offence, library.lexicon.recognitions.get(offence.id) or _from_triggers(offence))
             for term in {term for groups in gate.gates for term in _most_telling(groups)}:
                 self._calls.setdefault(term, []).append(gate)
-            terms.update(gate.terms, gate.against, gate.causes)
+            for cause in gate.causes:
+                self._named.setdefault(cause, []).append(gate)
+            terms.update(gate.terms, gate.against, gate.yields, gate.causes)
         for term in sorted(terms):
             self.automaton.add_word(term, term)
         self.automaton.make_automaton()
@@ -56,17 +66,21 @@ class Recogniser:
     def candidates(self, text: str, cause_length: int, agency_type: str) -> list[Candidate]:
         """Return candidates, strongest first; `text` is cause and narrative, normalised."""
         hits = {term for _, term in self.automaton.iter(text)}
+        in_cause = {term for _, term in self.automaton.iter(text, 0, cause_length)}
         called = {gate.offence.id: gate for term in hits for gate in self._calls.get(term, ())}
+        called.update((gate.offence.id, gate) for term in in_cause for gate in self._named.get(term, ()))
         if not called:
             return []
-        in_cause = {term for _, term in self.automaton.iter(text, 0, cause_length)}
         agency = self._lexicon.agency(agency_type) if agency_type else ""
         found = [
             Candidate(
-                gate.offence, _score(gate, hits, in_cause, agency), gate.rank, not in_cause.isdisjoint(gate.telling)
+                gate.offence,
+                _score(gate, hits, in_cause, agency),
+                _rank(gate, hits),
+                not in_cause.isdisjoint(gate.telling),
             )
             for gate in called.values()
-            if _is_open(gate, hits)
+            if _is_open(gate, hits) or not (in_cause.isdisjoint(gate.causes) or hits & gate.against)
         ]
         found.sort(key=lambda c: (-c.rank, -c.score, c.offence.id))
         return found
@@ -84,6 +98,12 @@ def _is_open(gate: _Gate, hits: set[str]) -> bool:
     return False
 
 
+def _rank(gate: _Gate, hits: set[str]) -> int:
+    """Return the offence's rank; lower for one that gives way, and for one that only the cause names."""
+    rank = gate.rank if _is_open(gate, hits) else 0
+    return rank if hits.isdisjoint(gate.yields) else rank - _YIELD
+
+
 def _score(gate: _Gate, hits: set[str], in_cause: set[str], agency: str) -> float:
     """Return how strongly: each term once, in the cause twice; an exact cause and the agency's field more."""
     score = float(len(gate.terms & hits) + len(gate.terms & in_cause))
@@ -93,15 +113,25 @@ def _score(gate: _Gate, hits: set[str], in_cause: set[str], agency: str) -> floa
 
 def _gate(offence: Offence, recognition: Recognition) -> _Gate:
     terms = {term for groups in recognition.gates for group in groups for term in group}
+    causes = frozenset((*offence.causes, *_names(offence))) - _SHARED_NAMES | recognition.causes
     return _Gate(
         offence=offence,
         gates=recognition.gates,
         against=recognition.against,
+        yields=recognition.yields,
         terms=frozenset(terms.union(offence.keywords)),
-        causes=frozenset(offence.causes),
-        telling=frozenset({term for term in terms if len(term) > 1}.union(offence.causes)),
+        causes=causes,
+        telling=frozenset({term for term in terms if len(term) > 1}).union(causes),
         rank=recognition.rank,
     )
+
+
+def _names(offence: Offence) -> Iterator[str]:
+    """Yield what an offence is called in a cause: 假冒注册商标. One name that many share (非法经营) says nothing."""
+    for name in _BRACKETS.sub("", offence.name_zh).replace("；", "、").split("、"):
+        short = name.removesuffix("罪")
+        if len(short) >= _SHORTEST_NAME and short not in _SHARED_NAMES:
+            yield short
 
 
 def _most_telling(groups: Groups) -> frozenset[str]:

@@ -22,6 +22,8 @@ MAX_CHARACTERS = 200_000
 _MOST_CANDIDATES = 12
 _CAUSE_BONUS = 12.0
 """An offence of which the cause speaks ranks above a more special one of which only the narrative does."""
+_PRESUMED_MALUS = 15.0
+"""An offence that rests on a presumption ranks below one whose facts the text tells."""
 _MOST_MISSING = 6
 
 
@@ -132,7 +134,7 @@ class Screener:
             facts=used,
             distance=distance,
             ratio=max(ratio, least),
-            score=candidate.rank * 10 + candidate.score + (_CAUSE_BONUS if candidate.in_cause else 0),
+            score=_score(candidate, used),
             missing=unknown,
         )
 
@@ -211,6 +213,11 @@ def _typed(value: Any, cel_type: str, allowed: Sequence[str]) -> Any:
     if not 0 <= number < 1e15:
         return None
     return int(number) if cel_type == "int" else number
+
+
+def _score(candidate: Candidate, used: Sequence[FactFound]) -> float:
+    score = candidate.rank * 10 + candidate.score + (_CAUSE_BONUS if candidate.in_cause else 0)
+    return score - _PRESUMED_MALUS if any(fact.origin == "assumed" and fact.value for fact in used) else score
 
 
 def _likelihood(found: OffenceFound) -> tuple[float, float, str]:

@@ -11,10 +11,11 @@ from liangfa_screening.lexicon import Lexicon, LexiconError, read_lexicon
 
 LEXICON = """
 words:
+  倒: [倒入, 排入]
   卖: [销售, 出售, '卖(?:出|给)']
 facts:
   sold: {affirm: ['<卖>[^。]{0,6}假烟'], deny: ['未<卖>']}
-  poured: {together: [['废酸|酸液', '倒入|排入']], deny: ['清水']}
+  poured: {together: [['废酸|酸液', '<倒>']], deny: ['清水']}
   timber: {kinds: [m3], before: '采伐|收购|超出|其中', prefer: '超出', prefer_after: '来路不明'}
 """
 

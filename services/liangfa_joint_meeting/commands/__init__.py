@@ -1,1 +1,0 @@
-"""What changes: pure handlers on the commit train."""

@@ -1,1 +1,0 @@
-"""What is read, within the caller's scope."""

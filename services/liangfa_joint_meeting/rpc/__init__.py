@@ -1,1 +1,0 @@
-"""Protos in, commands and queries out; no rules."""
