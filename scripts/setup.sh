@@ -27,4 +27,19 @@ fi
 say "Installing the locked packages into .venv (about a minute the first time)."
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+
+# The tests run on PostgreSQL too. Without it they are left out, with a line that says so.
+if [ -z "${LIANGFA_TEST_POSTGRES:-}" ] && ! command -v postgres >/dev/null && ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "Installing the Debian package postgresql (for tests; no server is left running)."
+        mkdir -p /etc/postgresql-common
+        [ -e /etc/postgresql-common/createcluster.conf ] ||
+            echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+            -o Dpkg::Options::=--force-confold postgresql >/dev/null; } ||
+            say "It could not be installed: tests that need PostgreSQL will be left out."
+    else
+        say "Tests that need PostgreSQL will be left out. To run them: sudo apt-get install postgresql"
+    fi
+fi
 touch .venv/.ready

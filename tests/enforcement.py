@@ -101,7 +101,7 @@ class Record:
 
     async def register(self, entered: pb.Case | None = None, by: Actor = OFFICER, **rest: Any) -> Any:
         entered = entered if entered is not None else case(**rest)
-        return await self.do(self.handlers.register, commands.RegisterCase(entered, by.region), by)
+        return await self.do(self.handlers.register, commands.RegisterCase(entered, by.region, by.agency_id), by)
 
     async def stored(self, case_id: str) -> pb.Case:
         query = sa.select(cases.c.body).where(cases.c.id == case_id)

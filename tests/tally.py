@@ -27,11 +27,13 @@ from liangfa_kit.messaging.events import Event
 from liangfa_kit.messaging.local import LocalBroker
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.store.migrate import create_search_index
+from liangfa_kit.store.opening import existing_store, postgres_place
 from liangfa_kit.store.port import SearchIndex, Store
-from liangfa_kit.store.sqlite import SqliteStore
+from liangfa_kit.store.postgres_schema import add_arrivals
 from liangfa_kit.store.tables import kit_tables
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call, Handler, Need, Work
+from tests.servers.databases import database_of
 
 metadata = sa.MetaData()
 KIT = kit_tables(metadata)
@@ -164,17 +166,31 @@ class Tally:
 def create_tables(path: Path, of: sa.MetaData) -> None:
     """Make the toy tables (real services run migrations)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(f"sqlite+pysqlite:///{path}")
+    engine = admin_engine(path)
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{path.stem}"')
         of.create_all(connection)
         create_search_index(connection, TALLY_TEXT)
+        if connection.dialect.name == "postgresql":
+            add_arrivals(connection)
     engine.dispose()
 
 
-def open_store(path: Path, of: sa.MetaData) -> SqliteStore:
-    if not path.exists():
+def admin_engine(path: Path) -> sa.Engine:
+    """Return an engine that may do anything to the database that `open_store(path, …)` opens."""
+    if place := postgres_place(database_of(path.parent), path.stem):
+        return sa.create_engine("postgresql+psycopg://", creator=lambda: place.connect("test"))
+    return sa.create_engine(f"sqlite+pysqlite:///{path}")
+
+
+def open_store(path: Path, of: sa.MetaData) -> Store:
+    """Open the toy database: the file `path`, or the schema of its name when the test is on PostgreSQL."""
+    made = path.with_suffix(".made")
+    if not made.exists():
         create_tables(path, of)
-    return SqliteStore(path)
+        made.touch()
+    return existing_store(database_of(path.parent), path.stem, path)
 
 
 @asynccontextmanager

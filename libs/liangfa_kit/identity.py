@@ -75,18 +75,25 @@ def _refused(reason: str, **metadata: Any) -> TokenRefused:
 class TokenIssuer:
     """Signs tokens. `ttl` is how long they are good for: minutes, since nothing revokes one but its key."""
 
-    def __init__(self, key: SigningKey, clock: Clock, ttl: timedelta, *, issuer: str = ISSUER) -> None:
+    def __init__(
+        self, key: SigningKey, clock: Clock, ttl: timedelta, *, issuer: str = ISSUER, audience: str = AUDIENCE
+    ) -> None:
         self._key = key
         self._clock = clock
         self._ttl = ttl
         self._issuer = issuer
+        self._audience = audience
 
-    def issue(self, actor: Actor, *, audience: str = AUDIENCE) -> str:
+    def sign_with(self, key: SigningKey) -> None:
+        """Sign with `key` from now on (after a rotation)."""
+        self._key = key
+
+    def issue(self, actor: Actor, *, audience: str | None = None) -> str:
         """Return a token for `actor`, valid from now on for the issuer's `ttl`."""
         now = to_micros(self._clock.now()) // _SECOND
         claims = {
             "iss": self._issuer,
-            "aud": audience,
+            "aud": self._audience if audience is None else audience,
             "sub": actor.person_id,
             "iat": now,
             "nbf": now,

@@ -70,6 +70,17 @@ def trusted_keys(folder: Path) -> dict[str, OKPKey]:
     return {key.thumbprint(): key for key in keys}
 
 
+def fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when a key is added, replaced or removed: names, times and sizes of the files, none read."""
+    files = [folder / _SIGNING, *sorted((folder / _TRUSTED).glob("*.pem"))]
+    found = []
+    for path in files:
+        with contextlib.suppress(FileNotFoundError):  # removed since it was listed
+            facts = path.stat()
+            found.append((path.name, facts.st_mtime_ns, facts.st_size))
+    return tuple(found)
+
+
 def rotate(folder: Path) -> SigningKey:
     """Make a new signing key. Tokens of the former one stay good until they expire: its public half stays trusted."""
     signing_key(folder)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from liangfa_kit.errors import FieldViolation, Invalid
@@ -28,6 +28,29 @@ class Storage(Fragment):
     """Where an embedded platform keeps its files."""
 
     folder: Path = Field(Path("var"), description="Folder of databases, files, keys; made on the first use.")
+
+
+class Database(Fragment):
+    """Where services keep their rows: without a URL in SQLite files of the storage folder, else in PostgreSQL."""
+
+    url: SecretStr = Field(
+        SecretStr(""),
+        description="postgresql://user:password@host:5432/database; a schema for each service is made in it. "
+        "`{service}` in it is replaced by the service's name: a database or a role for each.",
+    )
+    password_file: Path | None = Field(
+        None, description="File that holds the password, in place of one in the URL; `{service}` is replaced too."
+    )
+    reader_count: int = Field(4, ge=1, le=100, description="Connections of each service's readers.")
+    statement_seconds: float = Field(30.0, gt=0, description="Longest statement; PostgreSQL only.")
+    lock_seconds: float = Field(10.0, gt=0, description="Longest wait for another writer, or for a free reader.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_postgres(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")  # and does not repeat what may hold a password
+        return url
 
 
 class Listen(Fragment):
@@ -80,6 +103,7 @@ class PlatformSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
 
     storage: Storage = Storage()
+    database: Database = Database()
     listen: Listen = Listen()
     identity: Identity = Identity()
     telemetry: Telemetry = Telemetry()

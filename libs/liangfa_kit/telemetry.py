@@ -55,6 +55,9 @@ CONSUMER_APPLIED = Metric("liangfa.consumer.applied", MetricKind.GAUGE, "{event}
 CONSUMER_SET_ASIDE = Metric(
     "liangfa.consumer.set_aside", MetricKind.GAUGE, "{event}", "Events set aside, not replayed."
 )
+CONSUMER_DELAY = Metric(
+    "liangfa.consumer.delay", MetricKind.HISTOGRAM, "s", "From an event's command to its effect, by consumer."
+)
 WATCHERS = Metric("liangfa.watch.watchers", MetricKind.GAUGE, "{stream}", "Connected watchers of the live feed.")
 
 METRICS = (
@@ -66,6 +69,7 @@ METRICS = (
     RELAY_POSITION,
     CONSUMER_APPLIED,
     CONSUMER_SET_ASIDE,
+    CONSUMER_DELAY,
     WATCHERS,
 )
 """Every metric of the platform."""
@@ -114,12 +118,15 @@ class Telemetry:
             self._meter.create_observable_gauge(metric.name, [observed], metric.unit, metric.meaning)
         sources.append((read, attributes))
 
-    def start_span(self, name: str, traceparent: str, kind: SpanKind = SpanKind.SERVER) -> Span | None:
+    def start_span(
+        self, name: str, traceparent: str, kind: SpanKind = SpanKind.SERVER, **attributes: str
+    ) -> Span | None:
         """Return a started span below `traceparent`, or None when nothing is traced. Whoever starts it ends it."""
         if self._tracer is None:
             return None
         parent = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
-        return self._tracer.start_span(name, context=parent, kind=kind)
+        named = {f"liangfa.{key}": value for key, value in attributes.items()}
+        return self._tracer.start_span(name, context=parent, kind=kind, attributes=named)
 
     def shutdown(self) -> None:
         """Send what is waiting and end the exporters' threads."""
@@ -127,6 +134,10 @@ class Telemetry:
             self._tracers.shutdown()
         if self._meters:
             self._meters.shutdown()
+
+
+OFF = Telemetry()
+"""Nothing is traced and nothing measured."""
 
 
 def traceparent_of(span: Span) -> str:

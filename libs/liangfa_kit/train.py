@@ -19,7 +19,7 @@ import structlog
 from liangfa_kit.boarding import Batch, Board, Car, Outcome
 from liangfa_kit.errors import Stale, Unavailable
 from liangfa_kit.journal import Entry
-from liangfa_kit.store.port import Clash, Store, Transaction
+from liangfa_kit.store.port import Clash, Preempted, Store, Transaction
 from liangfa_kit.work import Call, Handler
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ C = TypeVar("C")
 R = TypeVar("R", bound="Message")
 T = TypeVar("T")
 _log = structlog.get_logger("liangfa.train")
+_ATTEMPTS = 5
 
 
 @dataclass(slots=True)
@@ -168,12 +169,26 @@ class Train:
             return Outcome(error=error)
 
     def _commit(self, change: Callable[[Transaction], T]) -> T:
-        self._board.entries = ()
-        with self._store.transaction() as transaction:
-            result = change(transaction)
+        result = self._committed(change)
         for listener in self.on_commit:
             listener(self._board.entries)
         return result
+
+    def _committed(self, change: Callable[[Transaction], T]) -> T:
+        """Run `change` in a transaction, whole again when the database undid it to let another go on."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            self._board.entries = ()
+            try:
+                with self._store.transaction() as transaction:
+                    return change(transaction)
+            except Preempted:
+                _log.warning("transaction_preempted", attempt=attempt)
+        raise Unavailable(
+            "Others write the same records all the time: nothing was written.",
+            message_zh="数据库写入冲突频繁：本次操作未写入任何内容。",
+            remedy="Send the same request again in a moment.",
+            reason="DATABASE_CONTENDED",
+        )
 
 
 def _settle(settled: Sequence[tuple[_Waiting, Outcome]]) -> None:

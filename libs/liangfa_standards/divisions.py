@@ -77,6 +77,18 @@ def region_code(text: str) -> str:
     return known.now if known is not None and known.now else text[:6]
 
 
+def region_prefix(region: str) -> str:
+    """Return the prefix that the codes in a region of six digits share: 420000 -> 42, 420100 -> 4201, 420111 -> 420111.
+
+    The whole country (000000, also 100000) is the empty prefix; so is an empty region, which callers tell apart first.
+    """
+    if region in {NATION, "100000"}:
+        return ""
+    if region.endswith("0000"):
+        return region[:2]
+    return region[:4] if region.endswith("00") else region
+
+
 def covers(outer: str, inner: str) -> bool:
     """Tell whether region `outer` contains region `inner` or is the same; both of 6, 9 or 12 digits.
 
@@ -86,10 +98,7 @@ def covers(outer: str, inner: str) -> bool:
     outer, inner = region_code(outer), region_code(inner)
     if not outer or not inner:
         return False
-    if outer in {NATION, "100000"}:
-        return True
-    prefix = outer[:2] if outer.endswith("0000") else outer[:4] if outer.endswith("00") else outer
-    return inner.startswith(prefix)
+    return inner.startswith(region_prefix(outer))
 
 
 @cache

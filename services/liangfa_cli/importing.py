@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from liangfa_kit.rpc.client import Outgoing, connect
@@ -32,15 +34,17 @@ class ImportWishes:
     rejects: Path | None
 
 
-async def import_file(address: str, token: Callable[[], str], wishes: ImportWishes, out: Console) -> bool:
+async def import_file(address: str, token: Callable[[], str], wishes: ImportWishes, out: Console, err: Console) -> bool:
     """Do it; return whether everything went in (no row kept aside, not failed)."""
     async with connect(address, Outgoing(token=token)) as channel:
         stub = ImportServiceStub(channel)
         if wishes.suggest:
             reply = await stub.SuggestMapping(_suggest_parts(wishes.file), timeout=120)
             for column in reply.columns:
-                out.print(f"{column.header:　<20} → {column.field or '—'}  {column.confidence:.0%}  {column.reason}")
-            out.print(reply.mapping_yaml, highlight=False)
+                told = f"{column.header:　<20} → {column.field or '—'}  {column.confidence:.0%}  {column.reason}"
+                err.print(told, markup=False, highlight=False)
+            # The mapping alone goes to standard output, neither wrapped nor coloured: it is to be saved as a file.
+            sys.stdout.write(reply.mapping_yaml)
             return True
         progress = await _import(stub, wishes, out)
         if wishes.rejects is not None and progress.rows_rejected and not wishes.dry_run:
@@ -53,13 +57,13 @@ async def _import(stub: ImportServiceAsyncStub, wishes: ImportWishes, out: Conso
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     last = pb.ImportProgress()
     with Progress(*columns, console=out) as bar:
-        task = bar.add_task(f"导入 {wishes.file.name}")
+        task = bar.add_task(f"导入 {escape(wishes.file.name)}")
         async for reply in stub.ImportTable(_import_parts(wishes), timeout=86_400):
             last = reply.progress
             bar.update(task, description=_told(last))
     out.print(f"[{'green' if last.state == 'finished' else 'red'}]{last.state}[/] {_told(last)}")
     if last.failure_message:
-        out.print(f"[red]{last.failure_reason}[/] {last.failure_message}")
+        out.print(f"[red]{last.failure_reason}[/] {escape(last.failure_message)}")
     return last
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 import liangfa_enforcement_record.wiring as record_wiring
+import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
+from liangfa_enforcement_record.queries.files import kept_files
 from liangfa_enforcement_record.tables import KIT as RECORD_KIT
+from liangfa_joint_meeting.tables import KIT as MEETING_KIT
 from liangfa_kit.clock import SystemClock, from_micros
 from liangfa_kit.errors import Invalid, NotFound
+from liangfa_kit.journal import Fault
 from liangfa_kit.messaging.local import LocalBroker
+from liangfa_kit.objects import FolderStore
 from liangfa_kit.store.port import Row
 from liangfa_kit.store.sqlite import SqliteStore
 from liangfa_kit.store.tables import KitTables
+from liangfa_kit.verify import file_faults, journal_faults, journal_length
 from liangfa_supervision.tables import KIT as SUPERVISION_KIT
 
 
@@ -25,6 +32,7 @@ def journals(folder: Path) -> Iterator[tuple[str, SqliteStore, KitTables]]:
     known = (
         (record_wiring.NAME, record_wiring.database_path(folder), RECORD_KIT),
         (supervision_wiring.NAME, supervision_wiring.database_path(folder), SUPERVISION_KIT),
+        (meeting_wiring.NAME, meeting_wiring.database_path(folder), MEETING_KIT),
     )
     present = [(name, path, tables) for name, path, tables in known if path.exists()]
     if not present:
@@ -36,6 +44,36 @@ def journals(folder: Path) -> Iterator[tuple[str, SqliteStore, KitTables]]:
         )
     for name, path, tables in present:
         yield name, SqliteStore(path), tables
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A part of the stored record that was checked: what it is, how much, and what is wrong with it."""
+
+    name: str
+    what: str
+    faults: Sequence[Fault]
+
+
+async def checked(folder: Path) -> list[Checked]:
+    """Check every journal under `folder`, and every file that the record's journal says is kept."""
+    parts = []
+    for name, store, tables in journals(folder):
+        try:
+            parts.append(Checked(name, f"{journal_length(store, tables)} entries", list(journal_faults(store, tables))))
+            if name == record_wiring.NAME:
+                parts.append(await _checked_files(folder, store))
+        finally:
+            store.close()
+    return parts
+
+
+async def _checked_files(folder: Path, store: SqliteStore) -> Checked:
+    with store.reading() as connection:
+        files = list(kept_files(connection))
+    objects = FolderStore(record_wiring.files_path(folder))
+    faults = [fault async for fault in file_faults(objects, files)]
+    return Checked(f"{record_wiring.NAME} files", f"{len({file.sha256 for file in files})} files", faults)
 
 
 async def tend_consumer(folder: Path, action: str, event_id: str, out: Console) -> None:

@@ -7,12 +7,12 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from liangfa_kit.errors import PlatformError
@@ -30,7 +30,8 @@ def main() -> None:
     try:
         app()
     except PlatformError as error:
-        err.print(f"[red]{error.reason}[/] {error.message_zh}\n{error}\n{error.remedy}".strip())
+        told = escape(f"{error.message_zh}\n{error}\n{error.remedy}")
+        err.print(f"[red]{error.reason}[/] {told}".strip())
         sys.exit(1)
 
 
@@ -45,7 +46,7 @@ def up(
 
 @app.command()
 def serve(
-    name: Annotated[str, typer.Argument(help="enforcement_record or supervision")],
+    name: Annotated[str, typer.Argument(help="enforcement_record, joint_meeting or supervision")],
     folder: _Folder = Path("var"),
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 0,
 ) -> None:
@@ -132,25 +133,19 @@ def _print_flips(source: Path, screener: object, folder: Path) -> None:
 
 @app.command()
 def verify(folder: _Folder = Path("var")) -> None:
-    """Check every journal against its hash chain; exit code 1 and the entry's name when something was changed."""
-    from liangfa_cli.journals import journals
-    from liangfa_kit.verify import journal_faults, journal_length
+    """Check every journal against its hash chain, and every file that it names; exit code 1 names what was changed."""
+    from liangfa_cli.journals import checked
 
     bad = 0
-    for name, store, tables in journals(folder):
-        try:
-            faults = list(journal_faults(store, tables))
-            length = journal_length(store, tables)
-        finally:
-            store.close()
-        bad += len(faults)
+    for part in asyncio.run(checked(folder)):
+        bad += len(part.faults)
         out.print(
-            f"{name}: {length} entries, " + ("[green]intact[/]" if not faults else f"[red]{len(faults)} faults[/]")
+            f"{part.name}: {part.what}, "
+            + ("[green]intact[/]" if not part.faults else f"[red]{len(part.faults)} faults[/]")
         )
-        for fault in faults:
-            out.print(
-                f"  [red]{fault.rule}[/] position {fault.position}, {fault.stream} v{fault.version}: {fault.message}"
-            )
+        for fault in part.faults:
+            told = f"position {fault.position}, {fault.stream} v{fault.version}: {fault.message}"
+            out.print(f"  [red]{fault.rule}[/] {escape(told)}", soft_wrap=True)
     raise typer.Exit(1 if bad else 0)
 
 
@@ -158,6 +153,10 @@ _Address = Annotated[str, typer.Option(help="host:port of the platform.")]
 _As = Annotated[str, typer.Option("--as", help="Role: procurator, police, justice_supervisor, officer, agency_head.")]
 _Region = Annotated[str, typer.Option(help="Division code of the caller.")]
 _Agency = Annotated[str, typer.Option(help="Agency id of the caller.")]
+_AgencyName = Annotated[str, typer.Option(help="Name of the agency; its id when left out.")]
+_AgencyType = Annotated[str, typer.Option(help="Kind of agency, as the rule library calls it: market_regulation …")]
+_Person = Annotated[str, typer.Option(help="Id of the person who acts; the account of this machine when left out.")]
+_PersonName = Annotated[str, typer.Option(help="Name of the person who acts.")]
 
 
 @app.command()
@@ -183,19 +182,29 @@ def token(
     region: _Region = "420111",
     agency: _Agency = "operator-desk",
     folder: _Folder = Path("var"),
-    minutes: Annotated[int, typer.Option(help="How long it is good for.")] = 15,
+    minutes: Annotated[int, typer.Option(min=1, max=1_440, help="How long it is good for.")] = 15,
+    agency_name: _AgencyName = "",
+    agency_type: _AgencyType = "",
+    person: _Person = "",
+    person_name: _PersonName = "",
 ) -> None:
     """Print a short-lived token; needs the platform's signing key, so it works on its own machine only."""
-    sys.stdout.write(_token(role, region, agency, folder, minutes) + "\n")
+    from liangfa_cli.identity import Caller, token_source
+
+    caller = Caller(role, region, agency, agency_name, agency_type, person, person_name)
+    sys.stdout.write(token_source(folder, caller, minutes)() + "\n")
 
 
-def _token(role: str, region: str, agency: str, folder: Path, minutes: int = 15) -> str:
-    from liangfa_kit.clock import SystemClock
-    from liangfa_kit.identity import Actor, TokenIssuer
-    from liangfa_kit.keys import signing_key
+@app.command()
+def keys(
+    action: Annotated[str, typer.Argument(help="list; rotate: sign with a new key; distrust: refuse a key")] = "list",
+    kid: Annotated[str, typer.Argument(help="Key to distrust.")] = "",
+    folder: _Folder = Path("var"),
+) -> None:
+    """Look after the keys that sign tokens. A running platform takes a change up within seconds."""
+    from liangfa_cli.identity import tend_keys
 
-    actor = Actor(f"cli-{agency}-{role}", "command line", agency, agency, "", region, frozenset({role}))
-    return TokenIssuer(signing_key(folder / "identity"), SystemClock(), timedelta(minutes=minutes)).issue(actor)
+    out.print(tend_keys(folder, action, kid))
 
 
 @app.command()
@@ -209,8 +218,11 @@ def watch(
     least: Annotated[int, typer.Option(help="Least severity: 1 info … 4 critical.")] = 1,
 ) -> None:
     """Show the live feed in the terminal."""
+    from liangfa_cli.identity import Caller, token_source
+
+    issue = token_source(folder, Caller(role, region, agency))
     with suppress(KeyboardInterrupt):
-        asyncio.run(_watch(address, lambda: _token(role, region, agency, folder), after, least))
+        asyncio.run(_watch(address, issue, after, least))
 
 
 async def _watch(address: str, issue: Callable[[], str], after: int, least: int) -> None:
@@ -230,6 +242,8 @@ async def _watch(address: str, issue: Callable[[], str], after: int, least: int)
                         out.print(feed_line(message.item))
                     elif message.HasField("lagging"):
                         err.print("[dim]catching up …[/]")
+                    else:  # a heartbeat: all up to its cursor was sent, so a new connection goes on from there
+                        cursor = max(cursor, message.heartbeat.cursor)
             except PlatformError as error:
                 if error.reason not in {"SHUTTING_DOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED"}:
                     raise
@@ -250,10 +264,16 @@ def import_table(
     rejects: Annotated[
         Path | None, typer.Option(help="Write the rows kept aside to this file (.csv or .xlsx).")
     ] = None,
+    agency_name: _AgencyName = "",
+    agency_type: _AgencyType = "",
+    person: _Person = "",
+    person_name: _PersonName = "",
 ) -> None:
     """Import an agency's own table, with progress; the same file twice changes nothing."""
+    from liangfa_cli.identity import Caller, token_source
     from liangfa_cli.importing import ImportWishes, import_file
 
+    caller = Caller("officer", region, agency, agency_name, agency_type, person, person_name)
     wishes = ImportWishes(
         file=file,
         mapping_yaml=mapping.read_text(encoding="utf-8") if mapping else "",
@@ -261,7 +281,7 @@ def import_table(
         dry_run=dry_run,
         rejects=rejects,
     )
-    ok = asyncio.run(import_file(address, lambda: _token("officer", region, agency, folder), wishes, out))
+    ok = asyncio.run(import_file(address, token_source(folder, caller), wishes, out, err))
     raise typer.Exit(0 if ok else 1)
 
 

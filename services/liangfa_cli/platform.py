@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+
+import structlog
 
 import liangfa_enforcement_record.wiring as record_wiring
+import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
 from liangfa_kit import logs
 from liangfa_kit.clock import Clock, SystemClock
 from liangfa_kit.errors import NotFound
 from liangfa_kit.hosting import Background, Hosted, Service, hosted
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
-from liangfa_kit.keys import signing_key, trusted_keys
+from liangfa_kit.keys import fingerprint, signing_key, trusted_keys
 from liangfa_kit.messaging.local import LocalBroker
 from liangfa_kit.rpc.client import Channel, Outgoing
 from liangfa_kit.rpc.health import Readiness
@@ -22,7 +27,9 @@ from liangfa_kit.rpc.local import local_channel
 from liangfa_kit.settings import PlatformSettings
 from liangfa_kit.telemetry import telemetry
 
-SERVICES = (record_wiring.NAME, supervision_wiring.NAME)
+_KEYS_LOOK_SECONDS = 1.0
+_log = structlog.get_logger("liangfa.platform")
+SERVICES = (record_wiring.NAME, meeting_wiring.NAME, supervision_wiring.NAME)
 
 
 @dataclass
@@ -34,6 +41,7 @@ class Platform:
     host: Hosted
     record: record_wiring.EnforcementRecord | None
     supervision: supervision_wiring.Supervision | None
+    meeting: meeting_wiring.JointMeeting | None = None
 
     @property
     def address(self) -> str:
@@ -57,9 +65,7 @@ async def running(
         )
     clock = clock or SystemClock()
     folder, identity = settings.storage.folder, settings.identity
-    issuer = TokenIssuer(
-        signing_key(settings.key_folder), clock, timedelta(seconds=identity.token_ttl_seconds), issuer=identity.issuer
-    )
+    issuer = _issuer(settings, clock)
     verifier = TokenVerifier(
         trusted_keys(settings.key_folder),
         clock,
@@ -67,19 +73,56 @@ async def running(
         issuer=identity.issuer,
         leeway=timedelta(seconds=identity.leeway_seconds),
     )
+    measuring = telemetry(settings.telemetry, f"liangfa-{only}" if only else "liangfa")
     broker = LocalBroker(folder / "events" / "events.sqlite3")
     record = record_wiring.build(folder, broker, clock) if only in {None, record_wiring.NAME} else None
-    supervision = supervision_wiring.build(folder, broker, clock) if only in {None, supervision_wiring.NAME} else None
+    supervision = None
+    if only in {None, supervision_wiring.NAME}:
+        supervision = supervision_wiring.build(folder, broker, clock, telemetry=measuring)
+    meeting = meeting_wiring.build(folder, broker, clock) if only in {None, meeting_wiring.NAME} else None
     services = [_record_service(record)] if record else []
     services += [_supervision_service(supervision)] if supervision else []
+    services += [_meeting_service(meeting)] if meeting else []
+    services.append(Service("identity", (), background=[_key_watch(settings.key_folder, verifier, issuer)]))
     log = logs.configure(settings.logging, clock)
-    measuring = telemetry(settings.telemetry, "liangfa")
     try:
         async with hosted(services, listen=settings.listen, verifier=verifier, log=log, telemetry=measuring) as host:
-            yield Platform(settings, issuer, host, record, supervision)
+            yield Platform(settings, issuer, host, record, supervision, meeting)
     finally:
         await broker.close()
+        await asyncio.to_thread(measuring.shutdown)
         log.close()
+
+
+def _issuer(settings: PlatformSettings, clock: Clock) -> TokenIssuer:
+    identity = settings.identity
+    ttl = timedelta(seconds=identity.token_ttl_seconds)
+    key = signing_key(settings.key_folder)
+    return TokenIssuer(key, clock, ttl, issuer=identity.issuer, audience=identity.audience)
+
+
+def _key_watch(folder: Path, verifier: TokenVerifier, issuer: TokenIssuer) -> Background:
+    """Return the work that takes up keys which an operator adds, rotates or distrusts while the platform runs.
+
+    A key that cannot be read is told, and the keys that were known before stay.
+    """
+
+    async def run() -> None:
+        known: object = None
+        while True:
+            found = await asyncio.to_thread(fingerprint, folder)
+            if found != known:
+                key, trusted = (
+                    await asyncio.to_thread(signing_key, folder),
+                    await asyncio.to_thread(trusted_keys, folder),
+                )
+                issuer.sign_with(key)
+                verifier.trust(trusted)
+                known = found
+                _log.info("keys_trusted", signing=key.kid, trusted=sorted(trusted))
+            await asyncio.sleep(_KEYS_LOOK_SECONDS)
+
+    return Background("identity.keys", run)
 
 
 def _record_service(record: record_wiring.EnforcementRecord) -> Service:
@@ -98,9 +141,18 @@ def _supervision_service(supervision: supervision_wiring.Supervision) -> Service
     return _service(supervision_wiring.NAME, supervision, readiness)
 
 
-def _service(
-    name: str, part: record_wiring.EnforcementRecord | supervision_wiring.Supervision, readiness: Readiness
-) -> Service:
+def _meeting_service(meeting: meeting_wiring.JointMeeting) -> Service:
+    def readiness() -> Sequence[str]:
+        trouble = meeting.relay.state.trouble
+        return [f"events wait in the journal: {trouble}"] if trouble else []
+
+    return _service(meeting_wiring.NAME, meeting, readiness)
+
+
+Part = record_wiring.EnforcementRecord | supervision_wiring.Supervision | meeting_wiring.JointMeeting
+
+
+def _service(name: str, part: Part, readiness: Readiness) -> Service:
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[None]:
         part.start()
@@ -110,4 +162,6 @@ def _service(
             await part.stop()
 
     background = [Background(f"{name}.{run.__qualname__}", run) for run in part.background]
-    return Service(name, part.services, lifetime=lifetime, background=background, readiness=readiness)
+    return Service(
+        name, part.services, lifetime=lifetime, background=background, readiness=readiness, gauges=part.gauges
+    )

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from liangfa_enforcement_record.errors import CaseNotFound, PurposeRequired, PurposeTooLong
+from liangfa_enforcement_record.errors import CaseNotFound, PurposeRequired, PurposeTooLong, invalid
+from liangfa_enforcement_record.validation import text_violations
 from liangfa_kit.errors import Forbidden
 from liangfa_kit.identity import Actor
-from liangfa_standards.divisions import NATION
+from liangfa_standards.divisions import region_prefix
 
 OFFICER = "officer"
 HEAD = "agency_head"
@@ -70,8 +71,20 @@ RULES: dict[str, frozenset[str]] = {
 
 
 def authorise(method: str, actor: Actor, _request: object = None) -> None:
-    """Raise `Forbidden` unless a role of `actor` may call `method`. A method without a rule is for nobody."""
-    if not RULES.get(method, frozenset()) & actor.roles:
+    """Raise `Forbidden` unless a role of `actor` may call `method`. A method without a rule is for nobody.
+
+    An agency's role counts with an agency only: records of no agency would be everybody's who has none.
+    """
+    roles = RULES.get(method, frozenset()) & actor.roles
+    if roles and not actor.agency_id and roles <= AGENCY:
+        raise Forbidden(
+            "Your role is an agency's, and your token names no agency.",
+            message_zh="您的角色须隶属某一机关，登录凭证中没有机关信息。",
+            remedy="Ask the operator of your district to enter your agency, and sign in again.",
+            reason="AGENCY_REQUIRED",
+            method=method,
+        )
+    if not roles:
         raise Forbidden(
             f"Your roles do not allow {method.rpartition('/')[2]}.",
             message_zh="您的角色无权进行此操作。",
@@ -98,18 +111,6 @@ class Scope:
         return bool(self.agency_id) and agency_id == self.agency_id
 
 
-def region_prefix(region: str) -> str:
-    """Return the prefix of the codes that lie in `region` (GB/T 2260): 420000 -> 42, 420100 -> 4201, 420111 -> 420111.
-
-    The whole country (000000) is the empty prefix.
-    """
-    if region == NATION:
-        return ""
-    if region.endswith("0000"):
-        return region[:2]
-    return region[:4] if region.endswith("00") else region
-
-
 def scope_of(actor: Actor) -> Scope:
     """Return what `actor` may see: agencies their own cases, supervisors those of their region."""
     if actor.roles & SUPERVISORS and actor.region:
@@ -132,6 +133,8 @@ def require_purpose(
         raise PurposeRequired
     if len(purpose) > MAX_PURPOSE:
         raise PurposeTooLong(MAX_PURPOSE)
+    if violations := list(text_violations([("purpose", purpose, MAX_PURPOSE)])):
+        raise invalid(violations)
 
 
 def require_own(actor: Actor, case_id: str, agency_id: str, region: str) -> None:

@@ -121,6 +121,35 @@ class ScreeningNotFound(NotFound):
         )
 
 
+class ScreeningSuperseded(Precondition):
+    """A newer result has replaced this one: a verdict on it would be taken for one on the newer."""
+
+    reason = "SCREENING_SUPERSEDED"
+
+    def __init__(self, screening_id: str) -> None:
+        super().__init__(
+            f"Screening result {screening_id} has been replaced by a newer one.",
+            message_zh="该筛查结果已被新的结果取代。",
+            remedy="Read the case's newest result and give the verdict on that.",
+            screening_id=screening_id,
+        )
+
+
+class UploadMixed(Invalid):
+    """A piece names another upload than the stream began with."""
+
+    reason = "UPLOAD_MIXED"
+
+    def __init__(self, begun: str, found: str) -> None:
+        super().__init__(
+            f"A stream holds the pieces of one upload: it began with {begun}, a piece names {found}.",
+            message_zh="一次上传只能包含同一文件的片段。",
+            remedy="Send each file in a call of its own.",
+            begun=begun,
+            found=found[:64],
+        )
+
+
 class EvidenceNotFound(NotFound):
     """No such upload or evidence, or not for this caller."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 
+from liangfa_kit.logs import masked as masked_identifiers
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 
 
@@ -32,6 +34,32 @@ def mask_case(case: pb.Case) -> pb.Case:
             if value := getattr(party, name):
                 setattr(party, name, mask(value))
     return case
+
+
+_PARTY_NUMBER = re.compile(
+    r"\b(id_document_number|phone): (.*?)(?=, (?:legal_representative|phone|address|other_codes): |; (?:name|kind|uscc): |$)",
+    re.DOTALL,
+)
+"""A number within a party as amendments tell it, `name: value, name: value; …` (see `commands.amending.field_text`)."""
+
+
+def mask_changes(changes: Iterable[pb.FieldChange]) -> list[pb.FieldChange]:
+    """Return changes with numbers masked: those of parties as in a read, others as in a log."""
+    return [
+        pb.FieldChange(
+            field=change.field,
+            old_value=_mask_text(change.field, change.old_value),
+            new_value=_mask_text(change.field, change.new_value),
+        )
+        for change in changes
+    ]
+
+
+def _mask_text(field: str, text: str) -> str:
+    if field == "parties":
+        masks = dict(MASKS)
+        text = _PARTY_NUMBER.sub(lambda found: f"{found[1]}: {masks[found[1]](found[2])}", text)
+    return masked_identifiers(text)
 
 
 def unmasked(case: pb.Case, stored: pb.Case) -> pb.Case:

@@ -23,7 +23,8 @@ MAX_NAME = 200
 MAX_PARTIES = 200
 MAX_LIST = 50
 _AMOUNT = re.compile(r"\d{1,13}(\.\d{1,4})?", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Besides C0 and C1 the characters that turn the direction of writing: they make a text read otherwise than it is."""
 _RESIDENT_DOCUMENTS = frozenset({"resident_id", "temp_resident_id", "hkmotw_residence"})
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -33,10 +34,19 @@ def to_hao(yuan: str) -> int:
     return int(Decimal(yuan) * HAO) if yuan else 0
 
 
-def check_case(case: pb.Case) -> None:
-    """Raise `Invalid` with every violation of an entered case."""
-    decided = decision_violations(case.decision, "case.decision") if case.HasField("decision") else ()
-    _refuse_any([*_case_violations(case), *decided])
+def check_case(case: pb.Case, before: pb.Case | None = None) -> None:
+    """Raise `Invalid` with every violation of an entered case; of a changed one with those that `before` had not.
+
+    What a table brought incomplete (a date without a day, say) must not keep an officer from amending something else.
+    """
+    known = set(_violations(before)) if before is not None else frozenset()
+    _refuse_any([violation for violation in _violations(case) if violation not in known])
+
+
+def _violations(case: pb.Case) -> Iterator[FieldViolation]:
+    yield from _case_violations(case)
+    if case.HasField("decision"):
+        yield from decision_violations(case.decision, "case.decision")
 
 
 def check_decision(decision: pb.Decision) -> None:
@@ -79,10 +89,13 @@ def _case_violations(case: pb.Case) -> Iterator[FieldViolation]:
             ("case.legal_basis", case.legal_basis, MAX_TEXT),
             ("case.case_number", case.case_number, 100),
             ("case.remarks", case.remarks, MAX_REMARKS),
+            ("case.occurred_place", case.occurred_place, 500),
+            ("case.transferred_to", case.transferred_to, MAX_NAME),
         ]
     )
     yield from amount_violations(case.amount_yuan, "case.amount_yuan")
     yield from date_violations(case.occurred_on, "case.occurred_on")
+    yield from date_violations(case.transferred_on, "case.transferred_on")
     yield from _names(case.handlers, "case.handlers")
     yield from _fact_violations(case)
     yield from _unknown_values(

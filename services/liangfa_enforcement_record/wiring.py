@@ -19,6 +19,7 @@ from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_enforcement_record.tables import KIT
 from liangfa_kit.boarding import Board
 from liangfa_kit.clock import Clock
+from liangfa_kit.hosting import Gauge
 from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.relay import Relay
@@ -55,6 +56,11 @@ class EnforcementRecord:
         """Coroutine functions to run until shutdown."""
         return (self.relay.run,)
 
+    @property
+    def gauges(self) -> Sequence[Gauge]:
+        """Return how far the journal is, and how much of it is published."""
+        return self.relay.gauges
+
     def start(self) -> None:
         """Start the writer."""
         self.train.start()
@@ -71,6 +77,11 @@ def database_path(folder: Path) -> Path:
     return folder / NAME / "records.sqlite3"
 
 
+def files_path(folder: Path) -> Path:
+    """Return the folder of evidence and imported tables within the platform's folder."""
+    return folder / NAME / "files"
+
+
 def build(folder: Path, broker: Broker, clock: Clock, screening: CaseScreening | None = None) -> EnforcementRecord:
     """Build the service on SQLite under `folder`, migrated to this release."""
     path = database_path(folder)
@@ -79,7 +90,7 @@ def build(folder: Path, broker: Broker, clock: Clock, screening: CaseScreening |
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     rules = screening or CaseScreening()
     cases, imports = CaseCommands(rules), ImportCommands(rules)
-    objects = FolderStore(folder / NAME / "files")
+    objects = FolderStore(files_path(folder))
     importer = Importer(train, store, objects, imports)
     services = (
         served(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from liangfa_kit.errors import Forbidden
 from liangfa_kit.identity import Actor
+from liangfa_standards.divisions import region_prefix
 from liangfa_supervision.hub import FeedFilter
 
 AGENCY = frozenset({"officer", "agency_head", "legal_reviewer"})
@@ -28,13 +29,6 @@ def authorise(method: str, actor: Actor, _request: object = None) -> None:
         )
 
 
-def region_prefix(region: str) -> str:
-    """Return the prefix of the codes that lie in `region`: 420000 -> 42, 420100 -> 4201, 420111 -> 420111."""
-    if region.endswith("0000"):
-        return region[:2]
-    return region[:4] if region.endswith("00") else region
-
-
 def narrowed(
     actor: Actor,
     *,
@@ -54,7 +48,7 @@ def narrowed(
         prefixes = (region_prefix(region),) if region else ()
         return FeedFilter(prefixes, own, kinds, least_severity, case_id)
     mine, asked = region_prefix(actor.region), region_prefix(region) if region else ""
-    prefix = _overlap(mine, asked) if mine else _NOBODY
+    prefix = _overlap(mine, asked) if actor.region else _NOBODY
     return FeedFilter((prefix,), agency_id, kinds, least_severity, case_id)
 
 

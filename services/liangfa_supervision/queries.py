@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from liangfa_kit.errors import Invalid
 from liangfa_supervision.hub import FeedFilter, FeedRow
 from liangfa_supervision.tables import alerts, case_counts, feed, feed_end
 
@@ -133,24 +130,3 @@ def _visible(table: sa.Table, wanted: FeedFilter) -> list[sa.ColumnElement[bool]
     if wanted.case_id:
         conditions.append(table.c.case_id == wanted.case_id)
     return conditions
-
-
-def to_token(*parts: object) -> str:
-    """Return an opaque page token."""
-    return base64.urlsafe_b64encode("\x1f".join(map(str, parts)).encode()).decode()
-
-
-def from_token(token: str, count: int) -> list[str]:
-    """Return the `count` parts of a page token. Raises `Invalid` for anything else."""
-    try:
-        parts = base64.urlsafe_b64decode(token.encode()).decode().split("\x1f")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        parts = []
-    if len(parts) != count:
-        raise Invalid(
-            "The page token is malformed or belongs to another query.",
-            message_zh="翻页标记无效。",
-            remedy="Start again from the first page.",
-            reason="PAGE_TOKEN_MALFORMED",
-        )
-    return parts

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from liangfa_kit.clock import beijing_date
 from liangfa_kit.messaging.events import Event
 from liangfa_kit.work import Need, Work
 from liangfa_protos.enforcement_record.v1 import case_pb2, events_pb2
@@ -32,6 +32,17 @@ _ALERT_KINDS = {
     "amended": pb.ALERT_KIND_AMENDED_AFTER_DECISION,
 }
 _NEED_END = Need(feed_end, "name", ("feed",))
+_RESULT_ALERTS = ("suspected", "near", "cumulative")
+_ALERTS_TOUCHED = {
+    "CaseRegistered": ("late",),
+    "CaseAmended": ("amended",),
+    "DecisionRecorded": ("late",),
+    "CrimeSuspected": _RESULT_ALERTS,
+    "NearMissFound": ("near",),
+    "CrimeCleared": _RESULT_ALERTS,
+    "HitReviewed": _RESULT_ALERTS,
+}
+"""Which of the case's alerts the reaction to an event may raise or close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +78,17 @@ class Supervising:
         }
 
     def needs(self, event: Event) -> Sequence[Need]:
-        """Return the end of the feed, and the case's alerts and counts."""
+        """Return the end of the feed, and those of the case's alerts and counts that the event may change."""
         name = event.type.removeprefix(_PACKAGE)
         if name not in self._handlers:
             return ()
+        touched = _ALERTS_TOUCHED.get(name)
+        if touched is None:
+            return (_NEED_END,)
         case_id = event.stream.removeprefix("case/")
-        ids = tuple(f"{kind}/{case_id}" for kind in _ALERT_KINDS)
+        ids = tuple([f"{kind}/{case_id}" for kind in touched])
+        if name == "CaseRegistered":  # its counts are new
+            return (_NEED_END, Need(alerts, "id", ids))
         return (_NEED_END, Need(case_counts, "case_id", (case_id,)), Need(alerts, "id", ids))
 
     def streams(self, event: Event) -> Sequence[str]:  # noqa: ARG002 - the protocol's signature
@@ -100,7 +116,7 @@ def _registered(event: Event, message: events_pb2.CaseRegistered, work: Work) ->
             "agency_name": case.agency_name,
             "field": case.agency_type,
             "region": case.region,
-            "month": beijing_date(event.at).isoformat()[:7],
+            "month": event.beijing_date.isoformat()[:7],
             "is_decided": bool(decided_on),
             "is_suspected": False,
             "is_near_miss": False,
@@ -170,7 +186,7 @@ def _near_miss(event: Event, message: events_pb2.NearMissFound, work: Work) -> N
 def _cleared(event: Event, message: events_pb2.CrimeCleared, work: Work) -> None:
     about = _about(message.case)
     _tell(event, work, about, pb.FEED_KIND_CRIME_CLEARED, worded("cleared", message), pb.SEVERITY_NOTICE)
-    for kind in ("suspected", "near", "cumulative"):
+    for kind in _RESULT_ALERTS:
         _close(work, about.case_id, kind)
     _count(work, about.case_id, is_suspected=False, is_near_miss=False, offence=case_pb2.ScreenedOffence())
 
@@ -179,7 +195,7 @@ def _reviewed(event: Event, message: events_pb2.HitReviewed, work: Work) -> None
     about = _about(message.case)
     _tell(event, work, about, pb.FEED_KIND_HIT_REVIEWED, worded("reviewed", message))
     if not message.verdict.accepted:
-        for kind in ("suspected", "near", "cumulative"):
+        for kind in _RESULT_ALERTS:
             _close(work, about.case_id, kind)
 
 
@@ -229,8 +245,9 @@ def _tell(
         offence_id=offence.offence_id if offence else "",
         offence_name_zh=offence.name_zh if offence else "",
         event_id=event.id,
+        trace_id=event.trace_id,
+        at=Timestamp(seconds=event.at_micros // 1_000_000, nanos=event.at_micros % 1_000_000 * 1_000),
     )
-    item.at.FromDatetime(event.at)
     work.save(feed_end, {"name": "feed", "cursor": cursor})
     work.save(
         feed,
@@ -302,7 +319,7 @@ def _late_days(event: Event, decided_on: str) -> int:
         decided = date.fromisoformat(decided_on)
     except ValueError:
         return 0
-    return (beijing_date(event.at) - decided).days
+    return (event.beijing_date - decided).days
 
 
 def _hao(yuan: str) -> int:

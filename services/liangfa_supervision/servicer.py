@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from liangfa_kit.clock import Clock, beijing_date, from_micros
 from liangfa_kit.context import current
+from liangfa_kit.errors import Invalid, Precondition
+from liangfa_kit.paging import from_token, to_token
 from liangfa_kit.store.port import Store
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceServicer
@@ -14,6 +16,7 @@ from liangfa_supervision import queries
 from liangfa_supervision.authority import narrowed
 from liangfa_supervision.hub import Hub
 
+_MOST_KINDS = 50
 _DIMENSIONS = {
     pb.STATISTICS_DIMENSION_UNSPECIFIED: "total",
     pb.STATISTICS_DIMENSION_AGENCY: "agency",
@@ -22,6 +25,21 @@ _DIMENSIONS = {
     pb.STATISTICS_DIMENSION_FIELD: "field",
     pb.STATISTICS_DIMENSION_OFFENCE: "offence",
 }
+
+
+class CursorUnknown(Precondition):
+    """The feed has no such cursor yet: waiting for it would silently pass over everything until then."""
+
+    reason = "CURSOR_UNKNOWN"
+
+    def __init__(self, cursor: int, newest: int) -> None:
+        super().__init__(
+            f"The feed ends at {newest}; there is no cursor {cursor}. It was restored or rebuilt since you read it.",
+            message_zh=f"动态流当前止于 {newest}，没有游标 {cursor}：数据可能已恢复或重建。",
+            remedy="Watch from the beginning (0), or only what is new (-1).",
+            cursor=cursor,
+            newest=newest,
+        )
 
 
 class SupervisionServicer(SupervisionServiceServicer):
@@ -38,17 +56,21 @@ class SupervisionServicer(SupervisionServiceServicer):
             current().caller,
             region=request.region,
             agency_id=request.agency_id,
-            kinds=frozenset(request.kinds),
+            kinds=_kinds(request.kinds),
             least_severity=request.least_severity,
             case_id=request.case_id,
         )
+        if request.after_cursor > self._hub.newest:
+            newest = await self._store.read(queries.newest_cursor)
+            if request.after_cursor > newest:
+                raise CursorUnknown(request.after_cursor, newest)
         async for message in self._hub.watch(wanted, request.after_cursor):
             yield message
 
     async def ListAlerts(self, request: pb.ListAlertsRequest, _context: Any) -> pb.ListAlertsResponse:
         """Read alerts, most severe and oldest first."""
         wanted = narrowed(
-            current().caller, region=request.region, agency_id=request.agency_id, kinds=frozenset(request.kinds)
+            current().caller, region=request.region, agency_id=request.agency_id, kinds=_kinds(request.kinds)
         )
         size = min(request.page_size, 200) if request.page_size > 0 else 50
         after = _alert_place(request.page_token)
@@ -58,7 +80,7 @@ class SupervisionServicer(SupervisionServiceServicer):
         last = rows[size - 1] if len(rows) > size else None
         return pb.ListAlertsResponse(
             alerts=[self._alert(row) for row in rows[:size]],
-            next_page_token=queries.to_token(last.severity, last.raised_at, last.id) if last else "",
+            next_page_token=to_token(last.severity, last.raised_at, last.id) if last else "",
             total=total,
         )
 
@@ -104,19 +126,32 @@ class SupervisionServicer(SupervisionServiceServicer):
         """Read the feed items of one case, oldest first."""
         wanted = narrowed(current().caller, case_id=request.case_id)
         size = min(request.page_size, 500) if request.page_size > 0 else 100
-        after = int(queries.from_token(request.page_token, 1)[0]) if request.page_token else 0
+        after = from_token(request.page_token, int)[0] if request.page_token else 0
         rows = await self._store.read(lambda c: queries.feed_page(c, wanted, after, size + 1))
         return pb.GetCaseFeedResponse(
             items=[pb.FeedItem.FromString(row.item) for row in rows[:size]],
-            next_page_token=queries.to_token(rows[size - 1].cursor) if len(rows) > size else "",
+            next_page_token=to_token(rows[size - 1].cursor) if len(rows) > size else "",
         )
+
+
+def _kinds(kinds: Iterable[int]) -> frozenset[int]:
+    """Return the kinds asked for; far more than there are would only burden the database."""
+    found = frozenset(kinds)
+    if len(found) > _MOST_KINDS:
+        raise Invalid(
+            f"{len(found)} kinds were asked for; there are not that many.",
+            message_zh=f"类型条件过多（{len(found)} 项）。",
+            remedy=f"Ask for at most {_MOST_KINDS} kinds, or for none to get all.",
+            reason="TOO_MANY",
+        )
+    return found
 
 
 def _alert_place(token: str) -> tuple[int, int, str] | None:
     if not token:
         return None
-    severity, raised_at, key = queries.from_token(token, 3)
-    return int(severity), int(raised_at), key
+    severity, raised_at, key = from_token(token, int, int, str)
+    return severity, raised_at, key
 
 
 def _statistics_line(row: Any) -> pb.StatisticsLine:

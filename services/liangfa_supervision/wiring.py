@@ -9,12 +9,14 @@ from typing import Any
 
 from liangfa_kit.boarding import Board
 from liangfa_kit.clock import Clock
+from liangfa_kit.hosting import Gauge
 from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer
 from liangfa_kit.rpc.served import Served, served
 from liangfa_kit.store.migrate import migrate, sqlite_url
 from liangfa_kit.store.sqlite import SqliteStore
+from liangfa_kit.telemetry import CONSUMER_APPLIED, CONSUMER_SET_ASIDE, OFF, WATCHERS, Telemetry
 from liangfa_kit.train import Train
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import add_SupervisionServiceServicer_to_server
 from liangfa_supervision import queries
@@ -43,6 +45,15 @@ class Supervision:
         """Coroutine functions to run until shutdown."""
         return (self.consumer.run,)
 
+    @property
+    def gauges(self) -> Sequence[Gauge]:
+        """Return what has been applied, what is set aside, and who watches."""
+        return (
+            Gauge(CONSUMER_APPLIED, lambda: self.consumer.state.applied),
+            Gauge(CONSUMER_SET_ASIDE, lambda: self.consumer.state.set_aside),
+            Gauge(WATCHERS, lambda: self.hub.watchers),
+        )
+
     def start(self) -> None:
         """Start the writer and place the live feed at its stored end."""
         self.train.start()
@@ -60,7 +71,9 @@ def database_path(folder: Path) -> Path:
     return folder / NAME / "supervision.sqlite3"
 
 
-def build(folder: Path, broker: Broker, clock: Clock, *, heartbeat_seconds: float = 15.0) -> Supervision:
+def build(
+    folder: Path, broker: Broker, clock: Clock, *, heartbeat_seconds: float = 15.0, telemetry: Telemetry = OFF
+) -> Supervision:
     """Build the service on SQLite under `folder`, migrated to this release."""
     path = database_path(folder)
     migrate(sqlite_url(path), _MIGRATIONS)
@@ -75,6 +88,7 @@ def build(folder: Path, broker: Broker, clock: Clock, *, heartbeat_seconds: floa
         clock=clock,
         topics=(TOPIC,),
         reactions=Supervising(),
+        telemetry=telemetry,
     )
 
     async def read_page(wanted: FeedFilter, after: int, limit: int) -> Sequence[FeedRow]:

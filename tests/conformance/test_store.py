@@ -14,7 +14,7 @@ from tests.tally import TALLY_TEXT, metadata, open_store, tallies
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, either_database: str) -> Iterator[Store]:
     store = open_store(tmp_path / "store.sqlite3", metadata)
     yield store
     store.close()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 import sqlalchemy as sa
 import structlog
+from opentelemetry.trace import SpanKind
 
 from liangfa_kit.boarding import Batch, Outcome, Overtaken, Reaction
 from liangfa_kit.clock import Clock, to_micros
@@ -23,9 +24,12 @@ from liangfa_kit.identity import Actor
 from liangfa_kit.messaging.broker import Broker, Delivery, Message
 from liangfa_kit.messaging.events import Event, to_event
 from liangfa_kit.store.port import Row, Transaction
+from liangfa_kit.telemetry import CONSUMER_DELAY, OFF, Telemetry, end_span
 from liangfa_kit.work import Call, Need, Work
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
     from liangfa_kit.store.port import Store
     from liangfa_kit.store.tables import KitTables
     from liangfa_kit.train import Train
@@ -86,8 +90,10 @@ class Consumer:
         reactions: Reactions,
         limit: int = 100,
         batch_size: int = 500,
+        telemetry: Telemetry = OFF,
     ) -> None:
         self.name = name
+        self._telemetry = telemetry
         self._store = store
         self._tables = tables
         self._train = train
@@ -251,11 +257,30 @@ class Consumer:
 
         expected = {f"{self.name}/{t}/{p}": self._start_at(t, p) for t, p in places}
         batch = Batch([reaction for _, reaction in riding], self._place_rows(places), refused, expected)
+        spans = self._spans(events)
         outcomes = await self._train.apply(batch)
+        self._measure(events, spans)
         self._places = places
         self._aside_streams |= aside_now
         self.state.set_aside += count
         self._tell(riding, events, outcomes)
+
+    def _spans(self, events: Sequence[Event]) -> list[Span]:
+        """Begin a span for each event below its command's, so that one trace leads from the click to the effect."""
+        if not self._telemetry.enabled:
+            return []
+        name, begin = f"{self.name} apply", self._telemetry.start_span
+        spans = [begin(name, event.traceparent or "", SpanKind.CONSUMER, event_type=event.type) for event in events]
+        return [span for span in spans if span is not None]
+
+    def _measure(self, events: Sequence[Event], spans: Sequence[Span]) -> None:
+        if not self._telemetry.enabled:
+            return
+        for span in spans:
+            end_span(span, "OK", "")
+        now = self._clock.now()
+        for event in events:
+            self._telemetry.record(CONSUMER_DELAY, (now - event.at).total_seconds(), consumer=self.name)
 
     def _tell(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -16,7 +16,7 @@ import orjson
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message as ProtoMessage
 
-from liangfa_kit.clock import from_micros, to_micros
+from liangfa_kit.clock import beijing_date, from_micros, to_micros
 from liangfa_kit.journal import Entry
 from liangfa_kit.messaging.broker import Delivery, Message
 
@@ -39,10 +39,20 @@ class Event:
     partition: int
     offset: int
 
-    @property
+    @cached_property
     def at(self) -> datetime:
         """When the event was recorded, aware UTC."""
         return from_micros(self.at_micros)
+
+    @cached_property
+    def beijing_date(self) -> date:
+        """The calendar date in China on which the event was recorded."""
+        return beijing_date(self.at)
+
+    @property
+    def trace_id(self) -> str:
+        """The W3C trace id of the command that it came of, empty when none is known."""
+        return self.traceparent[3:35] if self.traceparent else ""
 
     @cached_property
     def actor(self) -> dict[str, Any]:

@@ -19,8 +19,11 @@ import sqlalchemy as sa
 import structlog
 
 from liangfa_kit.errors import PlatformError
+from liangfa_kit.hosting import Gauge
 from liangfa_kit.journal import Entry
 from liangfa_kit.messaging.events import to_message
+from liangfa_kit.store.tables import journal_position
+from liangfa_kit.telemetry import JOURNAL_POSITION, RELAY_POSITION
 
 if TYPE_CHECKING:
     from liangfa_kit.messaging.broker import Broker
@@ -52,6 +55,7 @@ class Relay:
         self, store: Store, tables: KitTables, train: Train, broker: Broker, *, source: str, topic: str
     ) -> None:
         self._store = store
+        self._tables = tables
         self._journal = tables.journal
         self._counters = tables.counters
         self._train = train
@@ -62,6 +66,18 @@ class Relay:
         self._wake = asyncio.Event()
         self._fresh: deque[Entry] = deque()
         self.state = RelayState()
+
+    @property
+    def gauges(self) -> Sequence[Gauge]:
+        """Return how far the journal is, and how much of it is published."""
+        return (
+            Gauge(JOURNAL_POSITION, self._journal_position),
+            Gauge(RELAY_POSITION, lambda: self.state.published),
+        )
+
+    def _journal_position(self) -> int:
+        with self._store.reading() as connection:
+            return journal_position(connection, self._tables)
 
     async def run(self) -> None:
         """Publish until cancelled. A broker that is away delays events and loses none."""

@@ -10,6 +10,7 @@ from alembic.config import Config
 from sqlalchemy.pool import NullPool
 
 from liangfa_kit.store.port import SearchIndex
+from liangfa_kit.store.postgres_schema import create_postgres_search_index
 
 _ENVIRONMENT = Path(__file__).parent / "alembic"
 
@@ -20,20 +21,25 @@ def migrate(url: str, versions: Path, revision: str = "head") -> None:
     Several processes may start at once: on SQLite the second waits for the first one's lock.
     """
     engine = sa.create_engine(url, poolclass=NullPool)
-    config = Config()
-    config.set_main_option("script_location", str(_ENVIRONMENT))
-    config.set_main_option("version_locations", str(versions))
-    config.set_main_option("path_separator", "newline")
     try:
         with engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA busy_timeout=30000")
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-            connection.commit()
+            upgrade(connection, versions, revision)
     finally:
         engine.dispose()
+
+
+def upgrade(connection: sa.Connection, versions: Path, revision: str = "head") -> None:
+    """Run the migrations in the folder `versions` on `connection`, a transaction each."""
+    config = Config()
+    config.set_main_option("script_location", str(_ENVIRONMENT))
+    config.set_main_option("version_locations", str(versions))
+    config.set_main_option("path_separator", "newline")
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+    connection.commit()
 
 
 def sqlite_url(path: Path) -> str:
@@ -57,10 +63,7 @@ def create_search_index(connection: sa.Connection, index: SearchIndex) -> None:
             "terms, content='', columnsize=0, tokenize='unicode61 remove_diacritics 0')"
         )
         return
-    connection.exec_driver_sql(
-        f"CREATE TABLE IF NOT EXISTS {index.name} (rowid BIGINT PRIMARY KEY, terms tsvector NOT NULL)"
-    )
-    connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {index.name}_terms ON {index.name} USING gin (terms)")
+    create_postgres_search_index(connection, index.name)
 
 
 def drop_search_index(connection: sa.Connection, index: SearchIndex) -> None:

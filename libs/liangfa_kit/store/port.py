@@ -1,6 +1,6 @@
 """What a service's database offers; nothing above this port knows the dialect.
 
-SQLite implements it here; another database joins by passing the same conformance suite (tests/conformance).
+SQLite and PostgreSQL implement it here; another database joins by passing the same conformance suite (tests/conformance).
 """
 
 from __future__ import annotations
@@ -95,6 +95,10 @@ class Store(Protocol):
     def close(self) -> None:
         """Close every connection. Transactions under way are rolled back."""
         ...
+
+
+class Preempted(Exception):
+    """The database undid a transaction to let another go on (a deadlock, say). Nothing was written: run it again whole."""
 
 
 class Clash(Exception):

@@ -104,3 +104,9 @@ def _set_aside(metadata: sa.MetaData) -> sa.Table:
         sa.Column("cause", sa.Text, nullable=False, comment="why it was set aside, for an operator"),
         sa.Column("at", sa.BigInteger, nullable=False),
     )
+
+
+def journal_position(connection: sa.Connection, tables: KitTables) -> int:
+    """Return the last position that the journal has given out, 0 for an empty one."""
+    counter = sa.select(tables.counters.c.value).where(tables.counters.c.name == "journal")
+    return int(connection.execute(counter).scalar() or 0)

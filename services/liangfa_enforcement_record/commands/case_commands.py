@@ -15,7 +15,7 @@ from liangfa_enforcement_record.records import case_stream, natural_key, summary
 from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_enforcement_record.stages import BY_STAGES, DECIDED, ENDED, FIRST, possible_moves
 from liangfa_enforcement_record.tables import cases, screenings, steps
-from liangfa_enforcement_record.validation import check_case, check_decision, check_step
+from liangfa_enforcement_record.validation import MAX_TEXT, check_case, check_decision, check_step, text_violations
 from liangfa_kit.clock import to_micros
 from liangfa_kit.errors import FieldViolation, Stale
 from liangfa_kit.identity import Actor
@@ -30,10 +30,11 @@ from liangfa_protos.standards.v1 import values_pb2
 
 @dataclass(frozen=True, slots=True)
 class RegisterCase:
-    """Enter `case` for the agency of the actor, in `region`, the actor's."""
+    """Enter `case` for the agency of the actor, in `region`, the actor's; `agency_id` is the actor's too."""
 
     case: pb.Case
     region: str
+    agency_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class CaseCommands:
             lambda c: (*_case_needs(c.case_id), *party_needs(c.stored, c.stored.region)), stream,
         )  # fmt: skip
         self.review = Handler(
-            "ReviewHit", _review, screening_rpc.ReviewHitResponse,
+            "ReviewHit", self._review, screening_rpc.ReviewHitResponse,
             lambda c: (*_case_needs(c.case_id), Need(screenings, "id", (c.screening_id,))), stream,
         )  # fmt: skip
 
@@ -139,15 +140,14 @@ class CaseCommands:
 
     def _amend(self, command: AmendCase, work: Work) -> rpc.AmendCaseResponse:
         row, before = _open_case(command.case_id, work, command.expected_version)
-        if not command.reason.strip():
-            raise errors.ReasonRequired("An amendment")
+        _require_reason("An amendment", command.reason)
         after = pb.Case()
         after.CopyFrom(before)
         new = unmasked(command.case, before)
         changes = [change for name in dict.fromkeys(command.fields) if (change := take_field(name, new, after))]
         if not changes:
             raise errors.NothingChanged
-        check_case(after)
+        check_case(after, before)
         _refuse_taken_number(after, work)
         screened = change_case(after, before, row, work, self._screening)
         event = events_pb2.CaseAmended(
@@ -185,24 +185,59 @@ class CaseCommands:
         result = keep_result(case, screened, work, work.rows(screenings, "case_id", case.id))
         return screening_rpc.ScreenCaseResponse(screening=result)
 
+    def _review(self, command: ReviewHit, work: Work) -> screening_rpc.ReviewHitResponse:
+        """Keep a verdict on a case's present result: one on a replaced result would be taken for one on the present."""
+        row = work.row(screenings, command.screening_id)
+        if row is None or row["case_id"] != command.case_id:
+            raise errors.ScreeningNotFound(command.screening_id)
+        case = pb.Case.FromString(_seen_row(command.case_id, work)["body"])
+        _require_reason("A verdict", command.reason)
+        if not row["is_newest"]:
+            raise errors.ScreeningSuperseded(command.screening_id)
+        if (
+            command.corrected_offence_id
+            and command.corrected_offence_id not in self._screening.screener.library.offences
+        ):
+            violation = FieldViolation(
+                "corrected_offence_id", "VALUE_UNKNOWN", "规则库中没有该罪名 (no offence of the library)"
+            )
+            raise errors.invalid([violation])
+        result = pb.Screening.FromString(row["body"])
+        actor = work.actor
+        result.verdict.accepted, result.verdict.reason = command.accepted, command.reason
+        result.verdict.reviewer.CopyFrom(
+            values_pb2.Actor(
+                person_id=actor.person_id, person_name=actor.person_name, agency_id=actor.agency_id, region=actor.region
+            )
+        )
+        result.verdict.reviewed_at.FromDatetime(work.now)
+        verdict = {"is_accepted": command.accepted, "corrected_offence_id": command.corrected_offence_id}
+        work.save(screenings, {**row, **verdict, "body": result.SerializeToString(deterministic=True)})
+        event = events_pb2.HitReviewed(case=summary(case), screening_id=result.id, verdict=result.verdict)
+        work.record(case_stream(case.id), event)
+        return screening_rpc.ReviewHitResponse(screening=result)
+
 
 def _case_needs(case_id: str) -> tuple[Need, ...]:
     return (Need(cases, "id", (case_id,)), Need(screenings, "case_id", (case_id,)))
 
 
-def _number_needs(*decisions: pb.Decision) -> tuple[Need, ...]:
-    """Return the cases that bear the same document numbers."""
-    numbers = tuple({decision.document_number for decision in decisions if decision.document_number})
-    return (Need(cases, "document_number", numbers),) if numbers else ()
+def _number_needs(agency_id: str, *versions: pb.Case) -> tuple[Need, ...]:
+    """Return the cases that bear the document numbers of any two versions' decisions and parties."""
+    decided = [(each.decision.document_number, other.parties) for each in versions for other in versions]
+    numbers = tuple({number for number, _ in decided if number})
+    keys = tuple({key for number, parties in decided if (key := natural_key(agency_id, number, parties))})
+    found = (Need(cases, "document_number", numbers),) if numbers else ()
+    return (*found, Need(cases, "natural_key", keys)) if keys else found
 
 
 def _register_needs(command: RegisterCase) -> tuple[Need, ...]:
-    return (*party_needs(command.case, command.region), *_number_needs(command.case.decision))
+    return (*party_needs(command.case, command.region), *_number_needs(command.agency_id, command.case))
 
 
 def _amend_needs(command: AmendCase) -> tuple[Need, ...]:
-    numbers = _number_needs(command.case.decision, command.stored.decision)
     stored = command.stored
+    numbers = _number_needs(stored.agency_id, command.case, stored)
     parties = (*party_needs(stored, stored.region), *party_needs(unmasked(command.case, stored), stored.region))
     return (*_case_needs(command.case_id), *parties, *numbers)
 
@@ -211,7 +246,7 @@ def _decide_needs(command: RecordDecision) -> tuple[Need, ...]:
     return (
         *_case_needs(command.case_id),
         *party_needs(command.stored, command.stored.region),
-        *_number_needs(command.decision),
+        *_number_needs(command.stored.agency_id, pb.Case(decision=command.decision, parties=command.stored.parties)),
     )
 
 
@@ -284,6 +319,18 @@ def _refuse_taken_number(case: pb.Case, work: Work) -> None:
     for row in work.rows(cases, "document_number", number):
         if row["id"] != case.id and row["agency_id"] == case.agency_id and row["party_names"] == names:
             raise errors.DocumentNumberTaken(number, row["id"])
+    key = natural_key(case.agency_id, number, case.parties)
+    for row in work.rows(cases, "natural_key", key) if key else ():  # the same number in another spelling
+        if row["id"] != case.id:
+            raise errors.DocumentNumberTaken(number, row["id"])
+
+
+def _require_reason(what: str, reason: str) -> None:
+    """Raise `ReasonRequired` for an empty reason, `Invalid` for one that cannot be kept."""
+    if not reason.strip():
+        raise errors.ReasonRequired(what)
+    if violations := list(text_violations([("reason", reason, MAX_TEXT)])):
+        raise errors.invalid(violations)
 
 
 def _set_by_server(case: pb.Case, actor: Actor) -> None:
@@ -325,8 +372,8 @@ def _advance(command: AdvanceStage, work: Work) -> rpc.AdvanceStageResponse:
     if move.needs_decision and not case.HasField("decision"):
         violation = FieldViolation("decision", "FIELD_REQUIRED", "record the decision with RecordDecision")
         raise errors.invalid([violation])
-    if move.needs_reason and not command.reason.strip():
-        raise errors.ReasonRequired("This move")
+    if move.needs_reason or command.reason:
+        _require_reason("This move", command.reason)
     before = case.stage
     case.stage = command.to_stage
     case.version += 1
@@ -356,26 +403,3 @@ def _view(command: ViewCase, work: Work) -> rpc.GetCaseResponse:
     )
     work.record(f"view/{case.id}", event)
     return rpc.GetCaseResponse(case=case, possible_stages=possible_moves(case.stage, work.actor.roles))
-
-
-def _review(command: ReviewHit, work: Work) -> screening_rpc.ReviewHitResponse:
-    row = work.row(screenings, command.screening_id)
-    if row is None or row["case_id"] != command.case_id:
-        raise errors.ScreeningNotFound(command.screening_id)
-    case = pb.Case.FromString(_seen_row(command.case_id, work)["body"])
-    if not command.reason.strip():
-        raise errors.ReasonRequired("A verdict")
-    result = pb.Screening.FromString(row["body"])
-    actor = work.actor
-    result.verdict.accepted, result.verdict.reason = command.accepted, command.reason
-    result.verdict.reviewer.CopyFrom(
-        values_pb2.Actor(
-            person_id=actor.person_id, person_name=actor.person_name, agency_id=actor.agency_id, region=actor.region
-        )
-    )
-    result.verdict.reviewed_at.FromDatetime(work.now)
-    verdict = {"is_accepted": command.accepted, "corrected_offence_id": command.corrected_offence_id}
-    work.save(screenings, {**row, **verdict, "body": result.SerializeToString(deterministic=True)})
-    event = events_pb2.HitReviewed(case=summary(case), screening_id=result.id, verdict=result.verdict)
-    work.record(case_stream(case.id), event)
-    return screening_rpc.ReviewHitResponse(screening=result)

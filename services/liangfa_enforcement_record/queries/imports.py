@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from liangfa_enforcement_record.queries.paging import Page, after, from_token, page_size, to_token
 from liangfa_enforcement_record.tables import cases, findings, import_rows, imports
+from liangfa_kit.paging import Page, after, from_token, page_size, to_token
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as pb
 
 MAX_PAGE_BYTES = 2 << 20

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from liangfa_enforcement_record.queries.paging import Page, from_token, page_size, to_token
 from liangfa_enforcement_record.tables import KIT, cases, evidence
+from liangfa_kit.boarding import actor_text
+from liangfa_kit.identity import Actor
 from liangfa_kit.journal import Entry
+from liangfa_kit.paging import Page, page_size, to_token, token_refused
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
+from liangfa_protos.enforcement_record.v1 import events_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +69,57 @@ def upload(connection: sa.Connection, upload_id: str) -> Upload | None:
     return Upload(*row) if row else None
 
 
-def timeline(connection: sa.Connection, case_id: str, asked: int, token: str) -> Page:
-    """Return one page of a case's history: what was done and who looked, in the order in which it was journalled."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """A journalled reading of a case: where it stands in the journal."""
+
+    position: int
+
+
+def newest_view(connection: sa.Connection, case_id: str, actor: Actor) -> View:
+    """Return the actor's newest reading of a case, which has just been journalled."""
+    journal = KIT.journal
+    query = (
+        sa.select(journal.c.position)
+        .where(journal.c.stream == f"view/{case_id}", journal.c.actor == actor_text(actor))
+        .order_by(journal.c.version.desc())
+        .limit(1)
+    )
+    return View(*connection.execute(query).one())
+
+
+def own_view(connection: sa.Connection, case_id: str, actor: Actor, part: str, position: int) -> View:
+    """Return the actor's reading of `part` of a case that stands at `position`. Raises `Invalid` (PAGE_TOKEN_MALFORMED).
+
+    A page token names the reading that its first page was journalled as, so that no page is read without a trace.
+    """
+    journal = KIT.journal
+    query = sa.select(journal.c.stream, journal.c.actor, journal.c.payload)
+    row = connection.execute(query.where(journal.c.position == position)).first()
+    if row is None or (row.stream, row.actor) != (f"view/{case_id}", actor_text(actor)):
+        raise token_refused()
+    if events_pb2.CaseViewed.FromString(row.payload).part != part:
+        raise token_refused()
+    return View(position)
+
+
+def timeline(connection: sa.Connection, case_id: str, asked: int, begins_after: int, view: View) -> Page:
+    """Return one page of a case's history: what was done and who looked, in the order in which it was journalled.
+
+    It ends at `view`, so that paging through it adds nothing to it.
+    """
     journal = KIT.journal
     size = page_size(asked, 100, 500)
-    begins_after = from_token(token, int)[0] if token else 0
     query = (
         sa.select(journal)
-        .where(journal.c.stream.in_([f"case/{case_id}", f"view/{case_id}"]), journal.c.position > begins_after)
+        .where(
+            journal.c.stream.in_([f"case/{case_id}", f"view/{case_id}"]),
+            journal.c.position > begins_after,
+            journal.c.position <= view.position,
+        )
         .order_by(journal.c.position)
         .limit(size + 1)
     )
     entries = [Entry(*row) for row in connection.execute(query)]
-    return Page(entries[:size], to_token(entries[size - 1].position) if len(entries) > size else "")
+    token = to_token(entries[size - 1].position, view.position) if len(entries) > size else ""
+    return Page(entries[:size], token)

@@ -6,7 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from liangfa_enforcement_record.authority import Scope, region_prefix
+from liangfa_enforcement_record.authority import Scope
+from liangfa_standards.divisions import region_prefix
 
 _LAST = "\U0010ffff"
 

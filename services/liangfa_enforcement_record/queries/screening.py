@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from liangfa_enforcement_record.authority import Scope
-from liangfa_enforcement_record.queries.paging import Page, after, from_token, page_size, to_token
+from liangfa_enforcement_record.queries.reading import View
 from liangfa_enforcement_record.queries.scoping import in_region, in_scope
 from liangfa_enforcement_record.tables import cases, screenings
+from liangfa_kit.paging import Page, Place, after, from_token, page_size, to_token
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import screening_service_pb2 as rpc
 
@@ -29,15 +30,18 @@ class Verdicts:
     missed: int
 
 
-def case_screenings(connection: sa.Connection, request: rpc.ListScreeningsRequest) -> Page:
-    """Return one page of the stored results of a case, newest first."""
+def case_screenings(
+    connection: sa.Connection, request: rpc.ListScreeningsRequest, place: Place | None, view: View
+) -> Page:
+    """Return one page of the stored results of a case behind `place`, newest first. The next token names `view`."""
     size = page_size(request.page_size, 20, 100)
     query = sa.select(screenings).where(screenings.c.case_id == request.case_id)
-    if request.page_token:
-        query = query.where(after(_PLACE, from_token(request.page_token, int, str), descends=True))
+    if place is not None:
+        query = query.where(after(_PLACE, place, descends=True))
     rows = connection.execute(query.order_by(*_NEWEST_FIRST).limit(size + 1)).all()
     last = rows[size - 1] if len(rows) > size else None
-    return Page([row.body for row in rows[:size]], to_token(last.screened_at, last.id) if last else "")
+    token = to_token(last.screened_at, last.id, view.position) if last else ""
+    return Page([row.body for row in rows[:size]], token)
 
 
 def screening_case(connection: sa.Connection, screening_id: str) -> str | None:

@@ -12,12 +12,18 @@ import sqlalchemy as sa
 
 from liangfa_enforcement_record.authority import Scope
 from liangfa_enforcement_record.errors import invalid
-from liangfa_enforcement_record.queries.paging import Page, after, from_token, page_size, to_token, token_refused
 from liangfa_enforcement_record.queries.scoping import in_region, in_scope, starts_with
 from liangfa_enforcement_record.tables import CASE_TEXT, cases, party_records
-from liangfa_enforcement_record.validation import amount_violations, date_violations, text_violations, to_hao
+from liangfa_enforcement_record.validation import (
+    MAX_LIST,
+    amount_violations,
+    date_violations,
+    text_violations,
+    to_hao,
+)
 from liangfa_kit.clock import BEIJING, to_micros
 from liangfa_kit.errors import FieldViolation
+from liangfa_kit.paging import Page, after, from_token, page_size, to_token, token_refused
 from liangfa_kit.store.port import Store
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as rpc
 
@@ -90,6 +96,11 @@ def _violations(request: rpc.SearchCasesRequest) -> Iterator[FieldViolation]:
         yield from amount_violations(getattr(request, name), name)
     named = ("text", "party_name", "party_code", "document_number", "case_number", "agency_id", "cause")
     yield from text_violations((name, getattr(request, name), _MAX_TEXT) for name in named)
+    for name in ("stages", "outcomes"):
+        if (count := len(set(getattr(request, name)))) > MAX_LIST:
+            yield FieldViolation(
+                name, "TOO_MANY", f"最多 {MAX_LIST} 项，现有 {count} 项 (at most {MAX_LIST}, {count} sent)"
+            )
     if request.order not in _ORDERS:
         yield FieldViolation("order", "VALUE_UNKNOWN", f"未知排序 {request.order} (not a known order)")
     if request.region and not (len(request.region) == 6 and request.region.isascii() and request.region.isdigit()):
@@ -116,7 +127,7 @@ def _conditions(store: Store, request: rpc.SearchCasesRequest) -> Iterator[sa.Co
             yield cases.c[name] == value
     for column, values in ((cases.c.stage, request.stages), (cases.c.screening_outcome, request.outcomes)):
         if values:
-            yield column.in_(list(values))
+            yield column.in_(sorted(set(values)))
     yield from _ranges(request)
 
 

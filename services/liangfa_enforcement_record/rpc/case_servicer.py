@@ -10,13 +10,14 @@ from liangfa_enforcement_record.authority import require_purpose, require_visibl
 from liangfa_enforcement_record.commands import case_commands as commands
 from liangfa_enforcement_record.commands.case_commands import CaseCommands
 from liangfa_enforcement_record.errors import CaseNotFound
-from liangfa_enforcement_record.masking import mask_case
+from liangfa_enforcement_record.masking import mask_case, mask_changes
 from liangfa_enforcement_record.queries import reading
 from liangfa_enforcement_record.queries.searching import search_cases
 from liangfa_enforcement_record.rpc.summaries import summary_of
 from liangfa_kit.clock import from_micros
 from liangfa_kit.context import current
 from liangfa_kit.errors import Invalid
+from liangfa_kit.paging import from_token
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call
@@ -48,18 +49,24 @@ async def stored_case(store: Store, case_id: str) -> pb.Case:
 
 
 async def viewed(
-    train: Train, store: Store, handlers: CaseCommands, view: commands.ViewCase, *, is_noted: bool = True
-) -> rpc.GetCaseResponse:
-    """Return the case that the caller wants to read, once its purpose is given and the reading is journalled.
+    train: Train, store: Store, handlers: CaseCommands, view: commands.ViewCase, *, begun_at: int | None = None
+) -> tuple[rpc.GetCaseResponse, reading.View]:
+    """Return the case that the caller wants to read and the reading, once its purpose is given and it is journalled.
 
-    `is_noted` False checks only (the later pages of what was noted with the first).
+    `begun_at` is the place of the reading as which the first page was journalled: its later pages are not noted again.
     """
     call = current().command("")
     owner = await store.read(lambda connection: reading.case_owner(connection, view.case_id))
     if owner is None:
         raise CaseNotFound(view.case_id)
     require_purpose(call.actor, view.case_id, owner.agency_id, owner.region, view.purpose, reveal=view.revealed)
-    return await train.execute(handlers.view, view, call) if is_noted else rpc.GetCaseResponse()
+    if begun_at is not None:
+        noted = await store.read(
+            lambda connection: reading.own_view(connection, view.case_id, call.actor, view.part, begun_at)
+        )
+        return rpc.GetCaseResponse(), noted
+    reply = await train.execute(handlers.view, view, call)
+    return reply, await store.read(lambda connection: reading.newest_view(connection, view.case_id, call.actor))
 
 
 class CaseServicer(CaseServiceServicer):
@@ -73,7 +80,7 @@ class CaseServicer(CaseServiceServicer):
     async def RegisterCase(self, request: rpc.RegisterCaseRequest, _context: Any) -> rpc.RegisterCaseResponse:
         """Enter a case of the caller's agency."""
         call = call_of(request.request_id)
-        command = commands.RegisterCase(request.case, call.actor.region)
+        command = commands.RegisterCase(request.case, call.actor.region, call.actor.agency_id)
         reply = await self._train.execute(self._do.register, command, call)
         mask_case(reply.case)
         return reply
@@ -93,7 +100,7 @@ class CaseServicer(CaseServiceServicer):
             source=pb.SOURCE_OWN_DISCOVERY,
             legal_basis=request.decision.legal_basis,
         )
-        command = commands.RegisterCase(case, call.actor.region)
+        command = commands.RegisterCase(case, call.actor.region, call.actor.agency_id)
         reply = await self._train.execute(self._do.register, command, call)
         return rpc.RegisterSimpleCaseResponse(case=mask_case(reply.case), screening=reply.screening)
 
@@ -105,8 +112,7 @@ class CaseServicer(CaseServiceServicer):
             request.case_id, request.expected_version, request.case, tuple(request.fields), request.reason, stored
         )
         reply = await self._train.execute(self._do.amend, command, call)
-        mask_case(reply.case)
-        return reply
+        return rpc.AmendCaseResponse(case=mask_case(reply.case), changes=mask_changes(reply.changes))
 
     async def AdvanceStage(self, request: rpc.AdvanceStageRequest, _context: Any) -> rpc.AdvanceStageResponse:
         """Move a case to another stage."""
@@ -133,7 +139,7 @@ class CaseServicer(CaseServiceServicer):
     async def GetCase(self, request: rpc.GetCaseRequest, _context: Any) -> rpc.GetCaseResponse:
         """Read one case; the reading is journalled before it is answered."""
         view = commands.ViewCase(request.case_id, request.purpose, request.reveal)
-        reply = await viewed(self._train, self._store, self._do, view)
+        reply, _ = await viewed(self._train, self._store, self._do, view)
         case = await self._store.read(lambda connection: reading.case_body(connection, request.case_id))
         reply.case.evidence.extend(case.evidence if case else ())
         if not request.reveal:
@@ -157,9 +163,10 @@ class CaseServicer(CaseServiceServicer):
     async def GetCaseTimeline(self, request: rpc.GetCaseTimelineRequest, _context: Any) -> rpc.GetCaseTimelineResponse:
         """Read the history of a case; reading its first page is journalled like reading the case."""
         view = commands.ViewCase(request.case_id, request.purpose, part="timeline")
-        await viewed(self._train, self._store, self._do, view, is_noted=not request.page_token)
+        place, begun_at = from_token(request.page_token, int, int) if request.page_token else (0, None)
+        _, noted = await viewed(self._train, self._store, self._do, view, begun_at=begun_at)
         page = await self._store.read(
-            lambda connection: reading.timeline(connection, request.case_id, request.page_size, request.page_token)
+            lambda connection: reading.timeline(connection, request.case_id, request.page_size, place, noted)
         )
         entries = [_timeline_entry(entry) for entry in page.rows]
         return rpc.GetCaseTimelineResponse(entries=entries, next_page_token=page.next_token)

@@ -13,7 +13,7 @@ from liangfa_enforcement_record.commands.evidence_commands import (
     AttachEvidence,
     BeginUpload,
 )
-from liangfa_enforcement_record.errors import EvidenceNotFound, FileTooLarge
+from liangfa_enforcement_record.errors import EvidenceNotFound, FileTooLarge, UploadMixed
 from liangfa_enforcement_record.queries import reading
 from liangfa_enforcement_record.rpc.case_servicer import call_of
 from liangfa_kit.context import current
@@ -61,6 +61,8 @@ class EvidenceServicer(EvidenceServiceServicer):
             if upload is None:
                 upload = await self._own_upload(piece.upload_id)
                 received = await self._objects.received(upload.id)
+            if piece.upload_id != upload.id:
+                raise UploadMixed(upload.id, piece.upload_id)
             if upload.is_attached:
                 break
             if len(piece.content) > MAX_PIECE_BYTES or received + len(piece.content) > upload.size_bytes:

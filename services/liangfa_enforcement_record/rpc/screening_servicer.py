@@ -12,6 +12,7 @@ from liangfa_enforcement_record.queries import screening as queries
 from liangfa_enforcement_record.rpc.case_servicer import call_of, stored_case, viewed
 from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_kit.context import current
+from liangfa_kit.paging import from_token
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
@@ -37,8 +38,11 @@ class ScreeningServicer(ScreeningServiceServicer):
     async def ListScreenings(self, request: rpc.ListScreeningsRequest, _context: Any) -> rpc.ListScreeningsResponse:
         """Read the results of a case; reading the first page is journalled like reading the case."""
         view = commands.ViewCase(request.case_id, request.purpose, part="screenings")
-        await viewed(self._train, self._store, self._do, view, is_noted=not request.page_token)
-        page = await self._store.read(lambda connection: queries.case_screenings(connection, request))
+        *place, begun_at = from_token(request.page_token, int, str, int) if request.page_token else (None,)
+        _, noted = await viewed(self._train, self._store, self._do, view, begun_at=begun_at)
+        page = await self._store.read(
+            lambda connection: queries.case_screenings(connection, request, tuple(place) or None, noted)
+        )
         found = [pb.Screening.FromString(body) for body in page.rows]
         return rpc.ListScreeningsResponse(screenings=found, next_page_token=page.next_token)
 

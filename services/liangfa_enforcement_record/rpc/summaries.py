@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from liangfa_kit.logs import masked
+from liangfa_enforcement_record.masking import mask_changes
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import events_pb2 as ev
 
@@ -32,10 +32,7 @@ def _registered(event: ev.CaseRegistered) -> Summary:
 
 
 def _amended(event: ev.CaseAmended) -> Summary:
-    changes = [
-        pb.FieldChange(field=c.field, old_value=masked(c.old_value), new_value=masked(c.new_value))
-        for c in event.changes
-    ]
+    changes = mask_changes(event.changes)
     return f"修改，理由：{event.reason}", f"Amended; reason: {event.reason}", changes
 
 

@@ -335,7 +335,7 @@ async def test_imports_are_listed_newest_first_and_belong_to_their_agency(tmp_pa
 
 async def test_an_import_that_was_stopped_goes_on_without_loss_or_repeat(tmp_path: Path) -> None:
     """The service stops in the middle; after the restart the same file goes on where it ended."""
-    content = table(*(line(n) for n in range(1500)))
+    content = table(*(line(n) for n in range(5000)))
     async with running_service(tmp_path) as service:
         async for reply in service.imports().ImportTable(parts(content, request_id="r")):
             if reply.progress.rows_read >= 400:
@@ -344,12 +344,12 @@ async def test_an_import_that_was_stopped_goes_on_without_loss_or_repeat(tmp_pat
         stub = service.imports()
         told = (await stub.ListImports(rpc.ListImportsRequest())).imports[0]
         assert told.state == "interrupted"
-        assert 400 <= told.rows_read < 1500
+        assert 400 <= told.rows_read < 5000
         async for reply in stub.ResumeImport(rpc.ResumeImportRequest(request_id="x", import_id=told.import_id)):
             last = reply.progress
-        assert (last.state, counts(last)) == ("finished", (1500, 1500, 0, 0, 0, 0))
+        assert (last.state, counts(last)) == ("finished", (5000, 5000, 0, 0, 0, 0))
         rows = await service.record.store.read(lambda c: c.execute(cases.select()).mappings().all())
-        assert len({row["document_number"] for row in rows}) == len(rows) == 1500
+        assert len({row["document_number"] for row in rows}) == len(rows) == 5000
         assert list(journal_faults(service.record.store, KIT)) == []
         with pytest.raises(Precondition) as refusal:
             request = rpc.ResumeImportRequest(request_id="y", import_id=told.import_id)

@@ -62,13 +62,18 @@ async def test_verdicts_become_precision_and_recall_by_rule(tmp_path: Path) -> N
         await review(service, entered[0].id, accepted=True, reason="是")
         await review(service, entered[1].id, PROCURATOR, accepted=True, reason="是")
         await review(
-            service, entered[2].id, HEAD, accepted=False, reason="应为假冒商标", corrected_offence_id="another"
+            service,
+            entered[2].id,
+            HEAD,
+            accepted=False,
+            reason="应为假冒商标",
+            corrected_offence_id="counterfeit_trademark",
         )
         quality = await service.screening(PROCURATOR).GetRuleQuality(rpc.GetRuleQualityRequest())
         by_standard = {rule.standard_id: rule for rule in quality.rules}
         rule = by_standard[entered[0].offences[0].standard_id]
         assert (rule.accepted, rule.rejected, rule.precision) == (2, 1, pytest.approx(2 / 3))
-        assert (by_standard[""].name_zh, by_standard[""].missed, by_standard[""].recall) == ("another", 1, 0.0)
+        assert (by_standard[""].name_zh, by_standard[""].missed, by_standard[""].recall) == ("假冒注册商标罪", 1, 0.0)
 
 
 async def test_a_verdict_needs_a_reason_and_a_hit_that_is_there(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ async def test_the_same_request_id_enters_one_case(tmp_path: Path) -> None:
     async with running_record(tmp_path) as record:
         from liangfa_enforcement_record.commands.case_commands import RegisterCase
 
-        command = RegisterCase(case(), "420111")
+        command = RegisterCase(case(), "420111", "market-hongshan")
         replies = [await record.do(record.handlers.register, command, request_id="r1") for _ in range(2)]
         assert replies[0] == replies[1]
         count = await record.store.read(lambda c: c.execute(sa.select(sa.func.count()).select_from(cases)).scalar())

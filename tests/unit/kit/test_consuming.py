@@ -25,7 +25,7 @@ from tests.tally import (
     tally_service,
 )
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("either_database")]
 
 
 async def totals(model: Any) -> dict[str, tuple[int, int]]:

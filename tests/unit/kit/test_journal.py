@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from liangfa_kit.verify import journal_faults
-from tests.tally import KIT, metadata, open_store, tally_service
+from tests.tally import KIT, admin_engine, metadata, open_store, tally_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("either_database")]
 
 
 async def filled(folder: Path) -> None:
@@ -21,10 +21,11 @@ async def filled(folder: Path) -> None:
 
 def faults_after(folder: Path, *statements: str) -> list[tuple[int, str, str]]:
     path = folder / "tally.sqlite3"
-    with sqlite3.connect(path) as connection:
+    engine = admin_engine(path)
+    with engine.begin() as connection:
         for statement in statements:
-            connection.execute(statement)
-    connection.close()
+            connection.exec_driver_sql(statement)
+    engine.dispose()
     store = open_store(path, metadata)
     try:
         return [(f.position, f.stream, f.rule) for f in journal_faults(store, KIT)]
@@ -45,11 +46,13 @@ async def test_an_untouched_journal_has_no_faults(tmp_path: Path) -> None:
 async def test_a_flipped_byte_in_any_stored_field_is_found_and_named(tmp_path: Path, column: str) -> None:
     """One bit of one field of entry 5 is enough, and entry 5 is named."""
     await filled(tmp_path)
-    with sqlite3.connect(tmp_path / "tally.sqlite3") as connection:
-        (value,) = connection.execute(f"SELECT {column} FROM journal WHERE position = 5").fetchone()
+    engine = admin_engine(tmp_path / "tally.sqlite3")
+    entry = sa.select(KIT.journal.c[column]).where(KIT.journal.c.position == 5)
+    with engine.begin() as connection:
+        value = connection.execute(entry).scalar_one()
         changed = value + 1 if isinstance(value, int) else _flipped(value)
-        connection.execute(f"UPDATE journal SET {column} = ? WHERE position = 5", (changed,))
-    connection.close()
+        connection.execute(sa.update(KIT.journal).where(KIT.journal.c.position == 5).values({column: changed}))
+    engine.dispose()
     found = faults_after(tmp_path)
     assert (5, "tally/t1") in {(position, stream) for position, stream, _ in found}
 

@@ -14,7 +14,7 @@ from liangfa_kit.messaging.relay import entries_after
 from liangfa_kit.verify import journal_faults
 from tests.tally import CLERK, KIT, metadata, open_store, running, tallies, tally_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("either_database")]
 
 
 async def test_one_command_writes_its_state_its_entry_and_its_reply_together(tmp_path: Path) -> None:

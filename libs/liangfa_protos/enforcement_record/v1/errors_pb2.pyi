@@ -110,6 +110,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A mapping file is not valid."""
     ERROR_REASON_FILE_MISSING: _ErrorReason.ValueType  # 45
     """The bytes of a file are not in the store."""
+    ERROR_REASON_AGENCY_REQUIRED: _ErrorReason.ValueType  # 46
+    """The caller's role is an agency's, and the token names no agency."""
+    ERROR_REASON_SCREENING_SUPERSEDED: _ErrorReason.ValueType  # 47
+    """A newer screening result has replaced this one."""
+    ERROR_REASON_UPLOAD_MIXED: _ErrorReason.ValueType  # 48
+    """A stream holds pieces of more than one upload."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -202,4 +208,10 @@ ERROR_REASON_MAPPING_INVALID: ErrorReason.ValueType  # 44
 """A mapping file is not valid."""
 ERROR_REASON_FILE_MISSING: ErrorReason.ValueType  # 45
 """The bytes of a file are not in the store."""
+ERROR_REASON_AGENCY_REQUIRED: ErrorReason.ValueType  # 46
+"""The caller's role is an agency's, and the token names no agency."""
+ERROR_REASON_SCREENING_SUPERSEDED: ErrorReason.ValueType  # 47
+"""A newer screening result has replaced this one."""
+ERROR_REASON_UPLOAD_MIXED: ErrorReason.ValueType  # 48
+"""A stream holds pieces of more than one upload."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -25,53 +25,53 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7liangfa_protos/supervision/v1/supervision_service.proto\x12\x1dliangfa_protos.supervision.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x02\n\x08\x46\x65\x65\x64Item\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x03\x12\x35\n\x04kind\x18\x02 \x01(\x0e\x32\'.liangfa_protos.supervision.v1.FeedKind\x12\x39\n\x08severity\x18\x03 \x01(\x0e\x32\'.liangfa_protos.supervision.v1.Severity\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\x11\n\tagency_id\x18\x06 \x01(\t\x12\x13\n\x0b\x61gency_name\x18\x07 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x08 \x01(\t\x12\r\n\x05title\x18\t \x01(\t\x12\x0f\n\x07text_zh\x18\n \x01(\t\x12\x0f\n\x07text_en\x18\x0b \x01(\t\x12\x12\n\noffence_id\x18\x0c \x01(\t\x12\x17\n\x0foffence_name_zh\x18\r \x01(\t\x12\x10\n\x08\x65vent_id\x18\x0e \x01(\t\"\xd1\x01\n\x0cWatchRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x36\n\x05kinds\x18\x03 \x03(\x0e\x32\'.liangfa_protos.supervision.v1.FeedKind\x12?\n\x0eleast_severity\x18\x04 \x01(\x0e\x32\'.liangfa_protos.supervision.v1.Severity\x12\x0f\n\x07\x63\x61se_id\x18\x05 \x01(\t\x12\x14\n\x0c\x61\x66ter_cursor\x18\x06 \x01(\x03\"\xcd\x01\n\rWatchResponse\x12\x37\n\x04item\x18\x01 \x01(\x0b\x32\'.liangfa_protos.supervision.v1.FeedItemH\x00\x12\x39\n\x07lagging\x18\x02 \x01(\x0b\x32&.liangfa_protos.supervision.v1.LaggingH\x00\x12=\n\theartbeat\x18\x03 \x01(\x0b\x32(.liangfa_protos.supervision.v1.HeartbeatH\x00\x42\t\n\x07\x63ontent\"0\n\x07Lagging\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x03\x12\x15\n\rnewest_cursor\x18\x02 \x01(\x03\")\n\tHeartbeat\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x03\x12\x0c\n\x04live\x18\x02 \x01(\x08\"\xff\x02\n\x05\x41lert\x12\n\n\x02id\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.liangfa_protos.supervision.v1.AlertKind\x12\x39\n\x08severity\x18\x03 \x01(\x0e\x32\'.liangfa_protos.supervision.v1.Severity\x12-\n\traised_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\topen_days\x18\x05 \x01(\x05\x12\x0f\n\x07\x63\x61se_id\x18\x06 \x01(\t\x12\r\n\x05title\x18\x07 \x01(\t\x12\x0e\n\x06region\x18\x08 \x01(\t\x12\x11\n\tagency_id\x18\t \x01(\t\x12\x13\n\x0b\x61gency_name\x18\n \x01(\t\x12\x0f\n\x07text_zh\x18\x0b \x01(\t\x12\x0f\n\x07text_en\x18\x0c \x01(\t\x12\x12\n\noffence_id\x18\r \x01(\t\x12\x17\n\x0foffence_name_zh\x18\x0e \x01(\t\x12\x0e\n\x06\x63losed\x18\x0f \x01(\x08\"\xae\x01\n\x11ListAlertsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x37\n\x05kinds\x18\x03 \x03(\x0e\x32(.liangfa_protos.supervision.v1.AlertKind\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"r\n\x12ListAlertsResponse\x12\x34\n\x06\x61lerts\x18\x01 \x03(\x0b\x32$.liangfa_protos.supervision.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\x03\":\n\x15GetAlertCountsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\"\xc3\x01\n\nAlertCount\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32(.liangfa_protos.supervision.v1.AlertKind\x12\x39\n\x08severity\x18\x02 \x01(\x0e\x32\'.liangfa_protos.supervision.v1.Severity\x12\x0c\n\x04open\x18\x03 \x01(\x03\x12\x34\n\x10oldest_raised_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x16GetAlertCountsResponse\x12\x39\n\x06\x63ounts\x18\x01 \x03(\x0b\x32).liangfa_protos.supervision.v1.AlertCount\"\x93\x01\n\x14GetStatisticsRequest\x12\x45\n\tdimension\x18\x01 \x01(\x0e\x32\x32.liangfa_protos.supervision.v1.StatisticsDimension\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x12\n\nmonth_from\x18\x03 \x01(\t\x12\x10\n\x08month_to\x18\x04 \x01(\t\"\x9f\x01\n\x0eStatisticsLine\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x63\x61ses\x18\x03 \x01(\x03\x12\x11\n\tdecisions\x18\x04 \x01(\x03\x12\x11\n\tsuspected\x18\x05 \x01(\x03\x12\x13\n\x0bnear_misses\x18\x06 \x01(\x03\x12\x14\n\x0clate_entries\x18\x07 \x01(\x03\x12\x12\n\nfines_yuan\x18\x08 \x01(\t\"U\n\x15GetStatisticsResponse\x12<\n\x05lines\x18\x01 \x03(\x0b\x32-.liangfa_protos.supervision.v1.StatisticsLine\"L\n\x12GetCaseFeedRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"f\n\x13GetCaseFeedResponse\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32\'.liangfa_protos.supervision.v1.FeedItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*y\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x13\n\x0fSEVERITY_NOTICE\x10\x02\x12\x14\n\x10SEVERITY_WARNING\x10\x03\x12\x15\n\x11SEVERITY_CRITICAL\x10\x04*\xad\x03\n\x08\x46\x65\x65\x64Kind\x12\x19\n\x15\x46\x45\x45\x44_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x46\x45\x45\x44_KIND_CASE_REGISTERED\x10\x01\x12\x1a\n\x16\x46\x45\x45\x44_KIND_CASE_AMENDED\x10\x02\x12\x1c\n\x18\x46\x45\x45\x44_KIND_STAGE_ADVANCED\x10\x03\x12\x1b\n\x17\x46\x45\x45\x44_KIND_STEP_RECORDED\x10\x04\x12\x1f\n\x1b\x46\x45\x45\x44_KIND_DECISION_RECORDED\x10\x05\x12\x1f\n\x1b\x46\x45\x45\x44_KIND_EVIDENCE_ATTACHED\x10\x06\x12\x1d\n\x19\x46\x45\x45\x44_KIND_CRIME_SUSPECTED\x10\x07\x12\x17\n\x13\x46\x45\x45\x44_KIND_NEAR_MISS\x10\x08\x12\x1b\n\x17\x46\x45\x45\x44_KIND_CRIME_CLEARED\x10\t\x12\x1a\n\x16\x46\x45\x45\x44_KIND_HIT_REVIEWED\x10\n\x12\x1d\n\x19\x46\x45\x45\x44_KIND_IMPORT_FINISHED\x10\x0b\x12\x18\n\x14\x46\x45\x45\x44_KIND_LATE_ENTRY\x10\x0c\x12$\n FEED_KIND_AMENDED_AFTER_DECISION\x10\r*\xcc\x01\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12(\n$ALERT_KIND_SUSPECTED_NOT_TRANSFERRED\x10\x01\x12\x18\n\x14\x41LERT_KIND_NEAR_MISS\x10\x02\x12\x1d\n\x19\x41LERT_KIND_CUMULATIVE_HIT\x10\x03\x12\x19\n\x15\x41LERT_KIND_LATE_ENTRY\x10\x04\x12%\n!ALERT_KIND_AMENDED_AFTER_DECISION\x10\x05*\xdf\x01\n\x13StatisticsDimension\x12$\n STATISTICS_DIMENSION_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSTATISTICS_DIMENSION_AGENCY\x10\x01\x12\x1f\n\x1bSTATISTICS_DIMENSION_REGION\x10\x02\x12\x1e\n\x1aSTATISTICS_DIMENSION_MONTH\x10\x03\x12\x1e\n\x1aSTATISTICS_DIMENSION_FIELD\x10\x04\x12 \n\x1cSTATISTICS_DIMENSION_OFFENCE\x10\x05\x32\xde\x04\n\x12SupervisionService\x12\x64\n\x05Watch\x12+.liangfa_protos.supervision.v1.WatchRequest\x1a,.liangfa_protos.supervision.v1.WatchResponse0\x01\x12q\n\nListAlerts\x12\x30.liangfa_protos.supervision.v1.ListAlertsRequest\x1a\x31.liangfa_protos.supervision.v1.ListAlertsResponse\x12}\n\x0eGetAlertCounts\x12\x34.liangfa_protos.supervision.v1.GetAlertCountsRequest\x1a\x35.liangfa_protos.supervision.v1.GetAlertCountsResponse\x12z\n\rGetStatistics\x12\x33.liangfa_protos.supervision.v1.GetStatisticsRequest\x1a\x34.liangfa_protos.supervision.v1.GetStatisticsResponse\x12t\n\x0bGetCaseFeed\x12\x31.liangfa_protos.supervision.v1.GetCaseFeedRequest\x1a\x32.liangfa_protos.supervision.v1.GetCaseFeedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7liangfa_protos/supervision/v1/supervision_service.proto\x12\x1dliangfa_protos.supervision.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x02\n\x08\x46\x65\x65\x64Item\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x03\x12\x35\n\x04kind\x18\x02 \x01(\x0e\x32\'.liangfa_protos.supervision.v1.FeedKind\x12\x39\n\x08severity\x18\x03 \x01(\x0e\x32\'.liangfa_protos.supervision.v1.Severity\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\x11\n\tagency_id\x18\x06 \x01(\t\x12\x13\n\x0b\x61gency_name\x18\x07 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x08 \x01(\t\x12\r\n\x05title\x18\t \x01(\t\x12\x0f\n\x07text_zh\x18\n \x01(\t\x12\x0f\n\x07text_en\x18\x0b \x01(\t\x12\x12\n\noffence_id\x18\x0c \x01(\t\x12\x17\n\x0foffence_name_zh\x18\r \x01(\t\x12\x10\n\x08\x65vent_id\x18\x0e \x01(\t\x12\x10\n\x08trace_id\x18\x0f \x01(\t\"\xd1\x01\n\x0cWatchRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x36\n\x05kinds\x18\x03 \x03(\x0e\x32\'.liangfa_protos.supervision.v1.FeedKind\x12?\n\x0eleast_severity\x18\x04 \x01(\x0e\x32\'.liangfa_protos.supervision.v1.Severity\x12\x0f\n\x07\x63\x61se_id\x18\x05 \x01(\t\x12\x14\n\x0c\x61\x66ter_cursor\x18\x06 \x01(\x03\"\xcd\x01\n\rWatchResponse\x12\x37\n\x04item\x18\x01 \x01(\x0b\x32\'.liangfa_protos.supervision.v1.FeedItemH\x00\x12\x39\n\x07lagging\x18\x02 \x01(\x0b\x32&.liangfa_protos.supervision.v1.LaggingH\x00\x12=\n\theartbeat\x18\x03 \x01(\x0b\x32(.liangfa_protos.supervision.v1.HeartbeatH\x00\x42\t\n\x07\x63ontent\"0\n\x07Lagging\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x03\x12\x15\n\rnewest_cursor\x18\x02 \x01(\x03\")\n\tHeartbeat\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x03\x12\x0c\n\x04live\x18\x02 \x01(\x08\"\xff\x02\n\x05\x41lert\x12\n\n\x02id\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.liangfa_protos.supervision.v1.AlertKind\x12\x39\n\x08severity\x18\x03 \x01(\x0e\x32\'.liangfa_protos.supervision.v1.Severity\x12-\n\traised_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\topen_days\x18\x05 \x01(\x05\x12\x0f\n\x07\x63\x61se_id\x18\x06 \x01(\t\x12\r\n\x05title\x18\x07 \x01(\t\x12\x0e\n\x06region\x18\x08 \x01(\t\x12\x11\n\tagency_id\x18\t \x01(\t\x12\x13\n\x0b\x61gency_name\x18\n \x01(\t\x12\x0f\n\x07text_zh\x18\x0b \x01(\t\x12\x0f\n\x07text_en\x18\x0c \x01(\t\x12\x12\n\noffence_id\x18\r \x01(\t\x12\x17\n\x0foffence_name_zh\x18\x0e \x01(\t\x12\x0e\n\x06\x63losed\x18\x0f \x01(\x08\"\xae\x01\n\x11ListAlertsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x37\n\x05kinds\x18\x03 \x03(\x0e\x32(.liangfa_protos.supervision.v1.AlertKind\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"r\n\x12ListAlertsResponse\x12\x34\n\x06\x61lerts\x18\x01 \x03(\x0b\x32$.liangfa_protos.supervision.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\x03\":\n\x15GetAlertCountsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\"\xc3\x01\n\nAlertCount\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32(.liangfa_protos.supervision.v1.AlertKind\x12\x39\n\x08severity\x18\x02 \x01(\x0e\x32\'.liangfa_protos.supervision.v1.Severity\x12\x0c\n\x04open\x18\x03 \x01(\x03\x12\x34\n\x10oldest_raised_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x16GetAlertCountsResponse\x12\x39\n\x06\x63ounts\x18\x01 \x03(\x0b\x32).liangfa_protos.supervision.v1.AlertCount\"\x93\x01\n\x14GetStatisticsRequest\x12\x45\n\tdimension\x18\x01 \x01(\x0e\x32\x32.liangfa_protos.supervision.v1.StatisticsDimension\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x12\n\nmonth_from\x18\x03 \x01(\t\x12\x10\n\x08month_to\x18\x04 \x01(\t\"\x9f\x01\n\x0eStatisticsLine\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x63\x61ses\x18\x03 \x01(\x03\x12\x11\n\tdecisions\x18\x04 \x01(\x03\x12\x11\n\tsuspected\x18\x05 \x01(\x03\x12\x13\n\x0bnear_misses\x18\x06 \x01(\x03\x12\x14\n\x0clate_entries\x18\x07 \x01(\x03\x12\x12\n\nfines_yuan\x18\x08 \x01(\t\"U\n\x15GetStatisticsResponse\x12<\n\x05lines\x18\x01 \x03(\x0b\x32-.liangfa_protos.supervision.v1.StatisticsLine\"L\n\x12GetCaseFeedRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"f\n\x13GetCaseFeedResponse\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32\'.liangfa_protos.supervision.v1.FeedItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*y\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x13\n\x0fSEVERITY_NOTICE\x10\x02\x12\x14\n\x10SEVERITY_WARNING\x10\x03\x12\x15\n\x11SEVERITY_CRITICAL\x10\x04*\xad\x03\n\x08\x46\x65\x65\x64Kind\x12\x19\n\x15\x46\x45\x45\x44_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x46\x45\x45\x44_KIND_CASE_REGISTERED\x10\x01\x12\x1a\n\x16\x46\x45\x45\x44_KIND_CASE_AMENDED\x10\x02\x12\x1c\n\x18\x46\x45\x45\x44_KIND_STAGE_ADVANCED\x10\x03\x12\x1b\n\x17\x46\x45\x45\x44_KIND_STEP_RECORDED\x10\x04\x12\x1f\n\x1b\x46\x45\x45\x44_KIND_DECISION_RECORDED\x10\x05\x12\x1f\n\x1b\x46\x45\x45\x44_KIND_EVIDENCE_ATTACHED\x10\x06\x12\x1d\n\x19\x46\x45\x45\x44_KIND_CRIME_SUSPECTED\x10\x07\x12\x17\n\x13\x46\x45\x45\x44_KIND_NEAR_MISS\x10\x08\x12\x1b\n\x17\x46\x45\x45\x44_KIND_CRIME_CLEARED\x10\t\x12\x1a\n\x16\x46\x45\x45\x44_KIND_HIT_REVIEWED\x10\n\x12\x1d\n\x19\x46\x45\x45\x44_KIND_IMPORT_FINISHED\x10\x0b\x12\x18\n\x14\x46\x45\x45\x44_KIND_LATE_ENTRY\x10\x0c\x12$\n FEED_KIND_AMENDED_AFTER_DECISION\x10\r*\xcc\x01\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12(\n$ALERT_KIND_SUSPECTED_NOT_TRANSFERRED\x10\x01\x12\x18\n\x14\x41LERT_KIND_NEAR_MISS\x10\x02\x12\x1d\n\x19\x41LERT_KIND_CUMULATIVE_HIT\x10\x03\x12\x19\n\x15\x41LERT_KIND_LATE_ENTRY\x10\x04\x12%\n!ALERT_KIND_AMENDED_AFTER_DECISION\x10\x05*\xdf\x01\n\x13StatisticsDimension\x12$\n STATISTICS_DIMENSION_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSTATISTICS_DIMENSION_AGENCY\x10\x01\x12\x1f\n\x1bSTATISTICS_DIMENSION_REGION\x10\x02\x12\x1e\n\x1aSTATISTICS_DIMENSION_MONTH\x10\x03\x12\x1e\n\x1aSTATISTICS_DIMENSION_FIELD\x10\x04\x12 \n\x1cSTATISTICS_DIMENSION_OFFENCE\x10\x05\x32\xde\x04\n\x12SupervisionService\x12\x64\n\x05Watch\x12+.liangfa_protos.supervision.v1.WatchRequest\x1a,.liangfa_protos.supervision.v1.WatchResponse0\x01\x12q\n\nListAlerts\x12\x30.liangfa_protos.supervision.v1.ListAlertsRequest\x1a\x31.liangfa_protos.supervision.v1.ListAlertsResponse\x12}\n\x0eGetAlertCounts\x12\x34.liangfa_protos.supervision.v1.GetAlertCountsRequest\x1a\x35.liangfa_protos.supervision.v1.GetAlertCountsResponse\x12z\n\rGetStatistics\x12\x33.liangfa_protos.supervision.v1.GetStatisticsRequest\x1a\x34.liangfa_protos.supervision.v1.GetStatisticsResponse\x12t\n\x0bGetCaseFeed\x12\x31.liangfa_protos.supervision.v1.GetCaseFeedRequest\x1a\x32.liangfa_protos.supervision.v1.GetCaseFeedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'liangfa_protos.supervision.v1.supervision_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEVERITY']._serialized_start=2607
-  _globals['_SEVERITY']._serialized_end=2728
-  _globals['_FEEDKIND']._serialized_start=2731
-  _globals['_FEEDKIND']._serialized_end=3160
-  _globals['_ALERTKIND']._serialized_start=3163
-  _globals['_ALERTKIND']._serialized_end=3367
-  _globals['_STATISTICSDIMENSION']._serialized_start=3370
-  _globals['_STATISTICSDIMENSION']._serialized_end=3593
+  _globals['_SEVERITY']._serialized_start=2625
+  _globals['_SEVERITY']._serialized_end=2746
+  _globals['_FEEDKIND']._serialized_start=2749
+  _globals['_FEEDKIND']._serialized_end=3178
+  _globals['_ALERTKIND']._serialized_start=3181
+  _globals['_ALERTKIND']._serialized_end=3385
+  _globals['_STATISTICSDIMENSION']._serialized_start=3388
+  _globals['_STATISTICSDIMENSION']._serialized_end=3611
   _globals['_FEEDITEM']._serialized_start=124
-  _globals['_FEEDITEM']._serialized_end=489
-  _globals['_WATCHREQUEST']._serialized_start=492
-  _globals['_WATCHREQUEST']._serialized_end=701
-  _globals['_WATCHRESPONSE']._serialized_start=704
-  _globals['_WATCHRESPONSE']._serialized_end=909
-  _globals['_LAGGING']._serialized_start=911
-  _globals['_LAGGING']._serialized_end=959
-  _globals['_HEARTBEAT']._serialized_start=961
-  _globals['_HEARTBEAT']._serialized_end=1002
-  _globals['_ALERT']._serialized_start=1005
-  _globals['_ALERT']._serialized_end=1388
-  _globals['_LISTALERTSREQUEST']._serialized_start=1391
-  _globals['_LISTALERTSREQUEST']._serialized_end=1565
-  _globals['_LISTALERTSRESPONSE']._serialized_start=1567
-  _globals['_LISTALERTSRESPONSE']._serialized_end=1681
-  _globals['_GETALERTCOUNTSREQUEST']._serialized_start=1683
-  _globals['_GETALERTCOUNTSREQUEST']._serialized_end=1741
-  _globals['_ALERTCOUNT']._serialized_start=1744
-  _globals['_ALERTCOUNT']._serialized_end=1939
-  _globals['_GETALERTCOUNTSRESPONSE']._serialized_start=1941
-  _globals['_GETALERTCOUNTSRESPONSE']._serialized_end=2024
-  _globals['_GETSTATISTICSREQUEST']._serialized_start=2027
-  _globals['_GETSTATISTICSREQUEST']._serialized_end=2174
-  _globals['_STATISTICSLINE']._serialized_start=2177
-  _globals['_STATISTICSLINE']._serialized_end=2336
-  _globals['_GETSTATISTICSRESPONSE']._serialized_start=2338
-  _globals['_GETSTATISTICSRESPONSE']._serialized_end=2423
-  _globals['_GETCASEFEEDREQUEST']._serialized_start=2425
-  _globals['_GETCASEFEEDREQUEST']._serialized_end=2501
-  _globals['_GETCASEFEEDRESPONSE']._serialized_start=2503
-  _globals['_GETCASEFEEDRESPONSE']._serialized_end=2605
-  _globals['_SUPERVISIONSERVICE']._serialized_start=3596
-  _globals['_SUPERVISIONSERVICE']._serialized_end=4202
+  _globals['_FEEDITEM']._serialized_end=507
+  _globals['_WATCHREQUEST']._serialized_start=510
+  _globals['_WATCHREQUEST']._serialized_end=719
+  _globals['_WATCHRESPONSE']._serialized_start=722
+  _globals['_WATCHRESPONSE']._serialized_end=927
+  _globals['_LAGGING']._serialized_start=929
+  _globals['_LAGGING']._serialized_end=977
+  _globals['_HEARTBEAT']._serialized_start=979
+  _globals['_HEARTBEAT']._serialized_end=1020
+  _globals['_ALERT']._serialized_start=1023
+  _globals['_ALERT']._serialized_end=1406
+  _globals['_LISTALERTSREQUEST']._serialized_start=1409
+  _globals['_LISTALERTSREQUEST']._serialized_end=1583
+  _globals['_LISTALERTSRESPONSE']._serialized_start=1585
+  _globals['_LISTALERTSRESPONSE']._serialized_end=1699
+  _globals['_GETALERTCOUNTSREQUEST']._serialized_start=1701
+  _globals['_GETALERTCOUNTSREQUEST']._serialized_end=1759
+  _globals['_ALERTCOUNT']._serialized_start=1762
+  _globals['_ALERTCOUNT']._serialized_end=1957
+  _globals['_GETALERTCOUNTSRESPONSE']._serialized_start=1959
+  _globals['_GETALERTCOUNTSRESPONSE']._serialized_end=2042
+  _globals['_GETSTATISTICSREQUEST']._serialized_start=2045
+  _globals['_GETSTATISTICSREQUEST']._serialized_end=2192
+  _globals['_STATISTICSLINE']._serialized_start=2195
+  _globals['_STATISTICSLINE']._serialized_end=2354
+  _globals['_GETSTATISTICSRESPONSE']._serialized_start=2356
+  _globals['_GETSTATISTICSRESPONSE']._serialized_end=2441
+  _globals['_GETCASEFEEDREQUEST']._serialized_start=2443
+  _globals['_GETCASEFEEDREQUEST']._serialized_end=2519
+  _globals['_GETCASEFEEDRESPONSE']._serialized_start=2521
+  _globals['_GETCASEFEEDRESPONSE']._serialized_end=2623
+  _globals['_SUPERVISIONSERVICE']._serialized_start=3614
+  _globals['_SUPERVISIONSERVICE']._serialized_end=4220
 # @@protoc_insertion_point(module_scope)

@@ -212,6 +212,7 @@ class FeedItem(_message.Message):
     OFFENCE_ID_FIELD_NUMBER: _builtins.int
     OFFENCE_NAME_ZH_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
     cursor: _builtins.int
     """Place in the feed; grows by time of arrival."""
     kind: Global___FeedKind.ValueType
@@ -238,6 +239,8 @@ class FeedItem(_message.Message):
     """罪名."""
     event_id: _builtins.str
     """Journal entry id of the event behind it."""
+    trace_id: _builtins.str
+    """W3C trace id of the command behind it, 32 hexadecimal digits; empty where it is not known."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When the event was committed."""
@@ -259,10 +262,11 @@ class FeedItem(_message.Message):
         offence_id: _builtins.str = ...,
         offence_name_zh: _builtins.str = ...,
         event_id: _builtins.str = ...,
+        trace_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "at", b"at", "case_id", b"case_id", "cursor", b"cursor", "event_id", b"event_id", "kind", b"kind", "offence_id", b"offence_id", "offence_name_zh", b"offence_name_zh", "region", b"region", "severity", b"severity", "text_en", b"text_en", "text_zh", b"text_zh", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "at", b"at", "case_id", b"case_id", "cursor", b"cursor", "event_id", b"event_id", "kind", b"kind", "offence_id", b"offence_id", "offence_name_zh", b"offence_name_zh", "region", b"region", "severity", b"severity", "text_en", b"text_en", "text_zh", b"text_zh", "title", b"title", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,9 +45,16 @@ def from_token(token: str, *kinds: type) -> Place:
         parts = None
     if len(token) > _LONGEST or not isinstance(parts, list) or [type(part) for part in parts] != list(kinds):
         raise token_refused()
-    if any(isinstance(part, int) and not -_INT64 <= part < _INT64 for part in parts):
+    if not all(map(_is_storable, parts)):
         raise token_refused()
     return tuple(parts)
+
+
+def _is_storable(part: str | int) -> bool:
+    """Tell whether a database takes the part as a parameter: 64 bits, and no half of a surrogate pair."""
+    if isinstance(part, int):
+        return -_INT64 <= part < _INT64
+    return not any("\ud800" <= character <= "\udfff" for character in part)
 
 
 def token_refused() -> Invalid:

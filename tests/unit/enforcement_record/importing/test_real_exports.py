@@ -11,7 +11,7 @@ import pytest
 from liangfa_enforcement_record.importing import CaseDraft, OutcomeKind, RowOutcome, open_table, read_drafts
 from liangfa_enforcement_record.importing.rows import suggestion_for
 
-FOLDER = Path(__file__).parents[2] / "data" / "penalty_disclosures"
+FOLDER = Path(__file__).parents[3] / "data" / "penalty_disclosures"
 CLEAN, EXPORT_2016, EXPORT_2018 = "penalty_disclosures.csv", "export_2016_gb18030.csv", "export_2018_messy.xlsx"
 SHARED = ("document_number_key", "facts", "legal_basis", "penalty_content", "decided_text", "decided_on", "agency_name")
 NOT_STATED_IN_2016 = ("fine_or_suggestion", "confiscated_or_suggestion", "penalty_categories", "other_penalties")

@@ -20,7 +20,7 @@ from liangfa_protos.enforcement_record.v1.case_service_pb2_grpc import CaseServi
 from tests.faults.import_process import OFFICER, imports, pieces, quiet_platform
 
 pytestmark = pytest.mark.asyncio
-DATA = Path(__file__).parents[2] / "data" / "penalty_disclosures"
+DATA = Path(__file__).parents[3] / "data" / "penalty_disclosures"
 CLEAN, EXPORT_2016, EXPORT_2018 = "penalty_disclosures.csv", "export_2016_gb18030.csv", "export_2018_messy.xlsx"
 PARTY, DAY, FINE, WORDS = "行政相对人名称", "处罚决定日期", "罚款金额（万元）", "处罚内容"
 ROW = {

@@ -1,0 +1,63 @@
+"""Opening a service's database where the settings say it is. The one place that chooses between the implementations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from liangfa_kit.errors import Invalid
+from liangfa_kit.settings import Database
+from liangfa_kit.store.migrate import migrate, sqlite_url
+from liangfa_kit.store.place import PostgresPlace
+from liangfa_kit.store.port import Store
+from liangfa_kit.store.postgres import PostgresStore
+from liangfa_kit.store.postgres_schema import migrate_postgres
+from liangfa_kit.store.sqlite import SqliteStore
+
+
+def open_store(database: Database, service: str, path: Path, migrations: Path) -> Store:
+    """Return the database of `service`, migrated to this release: the file `path`, or its schema on PostgreSQL."""
+    if place := postgres_place(database, service):
+        migrate_postgres(place, migrations)
+    else:
+        migrate(sqlite_url(path), migrations)
+    return existing_store(database, service, path)
+
+
+def existing_store(database: Database, service: str, path: Path) -> Store:
+    """Return the database of `service` as it is."""
+    if place := postgres_place(database, service):
+        return PostgresStore(place)
+    return SqliteStore(path, reader_count=database.reader_count, busy_seconds=database.lock_seconds)
+
+
+def postgres_place(database: Database, service: str) -> PostgresPlace | None:
+    """Return where `service` is on PostgreSQL, None when the platform keeps to SQLite."""
+    url = database.url.get_secret_value().replace("{service}", service)
+    if not url:
+        return None
+    parameters = conninfo_to_dict(url)
+    if database.password_file:
+        parameters["password"] = _password(database.password_file, service)
+    return PostgresPlace(
+        make_conninfo("", **parameters),
+        service,
+        database.reader_count,
+        database.statement_seconds,
+        database.lock_seconds,
+    )
+
+
+def _password(file: Path, service: str) -> str:
+    path = Path(str(file).replace("{service}", service))
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        raise Invalid(
+            f"The database password cannot be read from {path}.",
+            message_zh="无法读取数据库密码文件。",
+            remedy="Correct LIANGFA_DATABASE__PASSWORD_FILE, or the file's permissions.",
+            reason="SETTINGS_INVALID",
+            path=path,
+        ) from error

@@ -1,0 +1,47 @@
+"""Where a service's PostgreSQL schema is and how it is reached, with every wait bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+_CONNECT_SECONDS = 5
+_SILENCE_MILLISECONDS = 10_000
+_IDLE_SECONDS = 60
+"""How long a transaction may rest between statements: a process that hangs in one holds all other writers up."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresPlace:
+    """A schema of a database. `conninfo` (it may hold a password) is never shown.
+
+    `statement_seconds` bounds a statement, `lock_seconds` a wait for another's lock or for a free reader,
+    `reader_count` the readers' connections (two more may be opened for a moment).
+    """
+
+    conninfo: str = field(repr=False)
+    schema: str
+    reader_count: int = 4
+    statement_seconds: float = 30.0
+    lock_seconds: float = 10.0
+
+    def connect(self, purpose: str, *, autocommit: bool = False, **settings: str) -> psycopg.Connection[Any]:
+        """Return a new connection; `settings` are PostgreSQL's own, for this session."""
+        session = {
+            "search_path": self.schema,
+            "statement_timeout": f"{round(self.statement_seconds * 1000)}",
+            "lock_timeout": f"{round(self.lock_seconds * 1000)}",
+            "idle_in_transaction_session_timeout": f"{_IDLE_SECONDS * 1000}",
+            "timezone": "UTC",
+        } | settings
+        return psycopg.connect(
+            self.conninfo,
+            autocommit=autocommit,
+            connect_timeout=_CONNECT_SECONDS,
+            tcp_user_timeout=_SILENCE_MILLISECONDS,
+            keepalives_idle=_SILENCE_MILLISECONDS // 1000,
+            application_name=f"liangfa {self.schema} {purpose}",
+            options=" ".join(f"-c {name}={value}" for name, value in session.items()),
+        )

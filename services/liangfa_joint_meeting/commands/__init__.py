@@ -1,0 +1,1 @@
+"""What changes: pure handlers on the commit train."""

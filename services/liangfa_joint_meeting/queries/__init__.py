@@ -1,0 +1,1 @@
+"""What is read, within the caller's scope."""

@@ -1,0 +1,1 @@
+"""Protos in, commands and queries out; no rules."""

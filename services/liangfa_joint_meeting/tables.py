@@ -1,0 +1,143 @@
+"""The tables of joint_meeting. Whole contents are published messages in `body`; columns are what queries ask."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from liangfa_kit.store.port import SearchIndex
+from liangfa_kit.store.tables import kit_tables
+
+metadata = sa.MetaData()
+KIT = kit_tables(metadata)
+QUESTION_TEXT = SearchIndex("question_text")
+"""Full text over title, question, cause and offence of a consultation."""
+MESSAGE_TEXT = SearchIndex("message_text")
+"""Full text over what was said, and over views and grounds of answers (a notice in the conversation)."""
+PRECEDENT_TEXT = SearchIndex("precedent_text")
+"""Full text over precedents."""
+
+units = sa.Table(
+    "units",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="agency id of its people"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False, index=True),
+    sa.Column("is_active", sa.Boolean, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Unit"),
+)
+
+consultations = sa.Table(
+    "consultations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("asker_unit_id", sa.Text, nullable=False, index=True),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("asked_at", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Consultation without its lists"),
+    sa.Index("consultations_asked", "asked_at"),
+)
+
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("consultation_id", sa.Text, primary_key=True),
+    sa.Column("last_sequence", sa.BigInteger, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+)
+"""The end of each conversation: what every message changes, kept apart from the question so that a message writes little."""
+
+participants = sa.Table(
+    "participants",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<consultation id>/<unit id>"),
+    sa.Column("consultation_id", sa.Text, nullable=False, index=True),
+    sa.Column("unit_id", sa.Text, nullable=False),
+    sa.Column("unit_name", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("role", sa.Integer, nullable=False),
+    sa.Column("is_present", sa.Boolean, nullable=False, comment="false once it has left"),
+    sa.Column("joined_at", sa.BigInteger, nullable=False),
+    sa.Column("left_at", sa.BigInteger),
+    sa.Index("participants_unit", "unit_id", "is_present"),
+)
+
+reply_clocks = sa.Table(
+    "reply_clocks",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("consultation_id", sa.Text, nullable=False, index=True),
+    sa.Column("unit_id", sa.Text, nullable=False),
+    sa.Column("unit_name", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("rule_id", sa.Text, nullable=False),
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("due_at", sa.BigInteger, nullable=False, comment="the first instant that is too late"),
+    sa.Column("answered_at", sa.BigInteger),
+    sa.Column("ended_at", sa.BigInteger, comment="when the answer was given or was no longer owed"),
+    sa.Column("reminded_at", sa.BigInteger),
+    sa.Column("escalated_at", sa.BigInteger),
+    sa.Column("next_alarm_at", sa.BigInteger, comment="NULL when nothing is left to tell"),
+    sa.Index("reply_clocks_alarm", "next_alarm_at"),
+    sa.Index("reply_clocks_unit", "unit_id", "started_at"),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("consultation_id", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("author_person_id", sa.Text, nullable=False, comment="empty for the platform's notices"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Message"),
+    sa.Index("messages_sequence", "consultation_id", "sequence", unique=True),
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<consultation id>/<person id>"),
+    sa.Column("consultation_id", sa.Text, nullable=False, index=True),
+    sa.Column("person_id", sa.Text, nullable=False),
+    sa.Column("person_name", sa.Text, nullable=False),
+    sa.Column("unit_id", sa.Text, nullable=False),
+    sa.Column("delivered_sequence", sa.BigInteger, nullable=False),
+    sa.Column("read_sequence", sa.BigInteger, nullable=False),
+)
+
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("consultation_id", sa.Text, nullable=False, index=True),
+    sa.Column("unit_id", sa.Text, nullable=False),
+    sa.Column("year", sa.Integer, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("signed_at", sa.BigInteger, nullable=False),
+    sa.Column("outcome", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Answer"),
+    sa.Index("answers_number", "unit_id", "year", "number", unique=True),
+)
+
+document_counts = sa.Table(
+    "document_counts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<kind of document>/<unit id>/<year>"),
+    sa.Column("last_number", sa.BigInteger, nullable=False),
+)
+
+precedents = sa.Table(
+    "precedents",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("consultation_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Integer, nullable=False),
+    sa.Column("offence_name_zh", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("published_at", sa.BigInteger, nullable=False),
+    sa.Column("is_withdrawn", sa.Boolean, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Precedent"),
+    sa.Index("precedents_consultation", "consultation_id"),
+    sa.Index("precedents_published", "published_at"),
+)

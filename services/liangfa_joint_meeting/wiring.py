@@ -1,0 +1,132 @@
+"""The composition root of joint_meeting: everything it is made of, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from liangfa_joint_meeting.authority import authorise
+from liangfa_joint_meeting.commands.alarms import RAISE_REPLY_ALARM, RaiseReplyAlarm
+from liangfa_joint_meeting.commands.asking import AskingCommands
+from liangfa_joint_meeting.hub import Hub
+from liangfa_joint_meeting.marking import MarkWriter
+from liangfa_joint_meeting.queries import consulting
+from liangfa_joint_meeting.queries.consulting import StoredMessage
+from liangfa_joint_meeting.reply_clock import ReplyRule
+from liangfa_joint_meeting.rpc.consultation_servicer import ConsultationServicer
+from liangfa_joint_meeting.rpc.conversation import Talk
+from liangfa_joint_meeting.rpc.precedent_servicer import PrecedentServicer
+from liangfa_joint_meeting.rpc.unit_servicer import UnitServicer
+from liangfa_joint_meeting.scheduler import Alarm, Scheduler
+from liangfa_joint_meeting.tables import KIT
+from liangfa_kit.boarding import Board
+from liangfa_kit.clock import Clock
+from liangfa_kit.hosting import Gauge
+from liangfa_kit.ids import UuidSequence
+from liangfa_kit.messaging.broker import Broker
+from liangfa_kit.messaging.consumer import service_actor
+from liangfa_kit.messaging.relay import Relay
+from liangfa_kit.rpc.served import Served, served
+from liangfa_kit.store.migrate import migrate, sqlite_url
+from liangfa_kit.store.port import Store
+from liangfa_kit.store.sqlite import SqliteStore
+from liangfa_kit.train import Train
+from liangfa_kit.work import Call
+from liangfa_protos.joint_meeting.v1 import (
+    consultation_service_pb2_grpc,
+    precedent_service_pb2_grpc,
+    unit_service_pb2_grpc,
+)
+
+NAME = "joint_meeting"
+TOPIC = "liangfa.joint_meeting.v1"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_AT_ONCE = 100
+_ITSELF = Call(service_actor(NAME))
+
+
+@dataclass
+class JointMeeting:
+    """The service, running once `start` was called. `background` are the tasks that must run beside it."""
+
+    store: SqliteStore
+    train: Train
+    relay: Relay
+    hub: Hub
+    marks: MarkWriter
+    scheduler: Scheduler
+    services: Sequence[Served]
+
+    @property
+    def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """Coroutine functions to run until shutdown."""
+        return (self.relay.run, self.marks.run, self.scheduler.run)
+
+    @property
+    def gauges(self) -> Sequence[Gauge]:
+        """Return how far the journal is, and how much of it is published."""
+        return self.relay.gauges
+
+    def start(self) -> None:
+        """Start the writer."""
+        self.train.start()
+
+    async def stop(self) -> None:
+        """Finish what is accepted, close the database."""
+        self.train.stop()
+        self.store.close()
+
+
+def database_path(folder: Path) -> Path:
+    """Return the service's database file within the platform's folder."""
+    return folder / NAME / "joint_meeting.sqlite3"
+
+
+def build(
+    folder: Path, broker: Broker, clock: Clock, rule: ReplyRule | None = None, *, heartbeat_seconds: float = 15.0
+) -> JointMeeting:
+    """Build the service on SQLite under `folder`, migrated to this release."""
+    path = database_path(folder)
+    migrate(sqlite_url(path), _MIGRATIONS)
+    store = SqliteStore(path)
+    ids = UuidSequence(clock)
+    train = Train(store, Board(KIT, clock, ids))
+
+    async def read_page(consultation_id: str, unit_id: str, after: int, limit: int) -> Sequence[StoredMessage]:
+        return await store.read(lambda c: consulting.message_page(c, consultation_id, unit_id, after, limit))
+
+    hub = Hub(read_page, heartbeat_seconds=heartbeat_seconds)
+    marks = MarkWriter(train, hub)
+    asking = AskingCommands(rule or ReplyRule())
+    consultations = ConsultationServicer(train, store, asking, Talk(train, hub, marks), clock, ids)
+    services = (
+        served(
+            consultation_service_pb2_grpc.add_ConsultationServiceServicer_to_server,
+            consultations,
+            authority=authorise,
+        ),
+        served(
+            precedent_service_pb2_grpc.add_PrecedentServiceServicer_to_server,
+            PrecedentServicer(train, store, clock),
+            authority=authorise,
+        ),
+        served(
+            unit_service_pb2_grpc.add_UnitServiceServicer_to_server, UnitServicer(train, store), authority=authorise
+        ),
+    )
+    relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC)
+    scheduler = Scheduler(clock, [_reply_alarm(store, train, hub)])
+    return JointMeeting(store, train, relay, hub, marks, scheduler, services)
+
+
+def _reply_alarm(store: Store, train: Train, hub: Hub) -> Alarm:
+    async def alarm(now: int) -> int:
+        due = await store.read(lambda c: consulting.due_replies(c, now, _AT_ONCE))
+        for clock_id, consultation_id in due:
+            await train.execute(RAISE_REPLY_ALARM, RaiseReplyAlarm(clock_id, consultation_id), _ITSELF)
+            hub.look(consultation_id)
+        return len(due)
+
+    return alarm

@@ -1,0 +1,55 @@
+"""Where the database is: read from the environment, never shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from liangfa_kit.errors import Invalid
+from liangfa_kit.settings import Database, PlatformSettings, load
+from liangfa_kit.store.opening import postgres_place
+
+
+def test_without_a_url_every_service_keeps_to_sqlite() -> None:
+    """The default needs no server."""
+    assert postgres_place(Database(), "supervision") is None
+
+
+def test_a_url_names_a_schema_for_each_service_or_a_database_and_role_for_each() -> None:
+    """`{service}` in it makes them separate."""
+    shared = postgres_place(Database(url=SecretStr("postgresql://liangfa@db/liangfa")), "supervision")
+    apart = postgres_place(Database(url=SecretStr("postgresql://{service}@db/lf_{service}")), "supervision")
+    assert shared is not None
+    assert apart is not None
+    assert (shared.schema, shared.conninfo) == ("supervision", "user=liangfa dbname=liangfa host=db")
+    assert apart.conninfo == "user=supervision dbname=lf_supervision host=db"
+
+
+def test_the_password_stands_in_no_text_that_settings_or_places_make(tmp_path: Path) -> None:
+    """Neither in the URL's nor in a file's case."""
+    (tmp_path / "supervision").write_text("hunter2\n")
+    for database in (
+        Database(url=SecretStr("postgresql://u:hunter2@db/x")),
+        Database(url=SecretStr("postgresql://u@db/x"), password_file=tmp_path / "{service}"),
+    ):
+        place = postgres_place(database, "supervision")
+        assert place is not None
+        assert "password=hunter2" in place.conninfo
+        assert "hunter2" not in f"{database!r} {database} {place!r} {PlatformSettings(database=database)!r}"
+
+
+def test_a_wrong_url_is_refused_without_repeating_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is named, its value is not."""
+    monkeypatch.setenv("LIANGFA_DATABASE__URL", "mysql://u:hunter2@db/x")
+    with pytest.raises(Invalid, match="LIANGFA_DATABASE__URL") as refused:
+        load(PlatformSettings)
+    assert "hunter2" not in f"{refused.value!r} {refused.value} {refused.value.violations}"
+
+
+def test_a_password_file_that_is_not_there_is_told_with_what_to_do() -> None:
+    """An operator reads which file is missing."""
+    database = Database(url=SecretStr("postgresql://u@db/x"), password_file=Path("/nowhere/{service}"))
+    with pytest.raises(Invalid, match="/nowhere/supervision"):
+        postgres_place(database, "supervision")
