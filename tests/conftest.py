@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures and hooks by their names here
     either_database,
+    every_database,
     on_postgres,
     postgres_server,
     pytest_sessionfinish,

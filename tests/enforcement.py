@@ -18,17 +18,21 @@ from liangfa_enforcement_record.commands import case_commands as commands
 from liangfa_enforcement_record.commands.case_commands import CaseCommands
 from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_enforcement_record.tables import KIT, cases
+from liangfa_enforcement_record.wiring import NAME
 from liangfa_kit.boarding import Board
 from liangfa_kit.clock import ManualClock
 from liangfa_kit.identity import Actor
 from liangfa_kit.ids import UuidSequence
 from liangfa_kit.store.migrate import migrate, sqlite_url
+from liangfa_kit.store.opening import open_store
+from liangfa_kit.store.port import Store
 from liangfa_kit.store.sqlite import SqliteStore
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call, Handler
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import events_pb2
 from liangfa_protos.standards.v1 import values_pb2
+from tests.servers.databases import database_of
 
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 MIGRATIONS = Path(liangfa_enforcement_record.__file__).parent / "migrations"
@@ -91,7 +95,7 @@ def screening() -> CaseScreening:
 class Record:
     """A running record: commands go in as `do`, what came of them is read back."""
 
-    store: SqliteStore
+    store: Store
     train: Train
     clock: ManualClock
     handlers: CaseCommands = field(default_factory=lambda: CaseCommands(screening()))
@@ -141,10 +145,18 @@ def new_database(path: Path) -> Path:
     return path
 
 
+def new_store(folder: Path) -> Store:
+    """Open an empty migrated database: SQLite, or PostgreSQL when the test is on it."""
+    database, path = database_of(folder), folder / "records.sqlite3"
+    if database.url.get_secret_value():
+        return open_store(database, NAME, path, MIGRATIONS)
+    return SqliteStore(new_database(path))
+
+
 @asynccontextmanager
 async def running_record(folder: Path) -> AsyncIterator[Record]:
     clock = ManualClock(START)
-    store = SqliteStore(new_database(folder / "records.sqlite3"))
+    store = new_store(folder)
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     train.start()
     try:

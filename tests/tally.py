@@ -6,7 +6,7 @@ It has no business in it, so that the kit is proved by itself. `TallyRaised` is 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -207,32 +207,30 @@ async def running(store: Store, *, clock: Clock | None = None, of: Any = KIT) ->
 
 @asynccontextmanager
 async def tally_service(folder: Path, clock: Clock | None = None) -> AsyncIterator[Tally]:
-    store = open_store(folder / "tally.sqlite3", metadata)
-    async with running(store, clock=clock) as tally:
-        yield tally
-    store.close()
+    with closing(open_store(folder / "tally.sqlite3", metadata)) as store:
+        async with running(store, clock=clock) as tally:
+            yield tally
 
 
 @asynccontextmanager
 async def model_service(
     folder: Path, broker: Broker, reactions: SeenTallies | None = None, limit: int = 100, batch_size: int = 500
 ) -> AsyncIterator[tuple[Tally, Consumer]]:
-    store = open_store(folder / "model.sqlite3", model_metadata)
-    async with running(store, of=MODEL_KIT) as model:
-        consumer = Consumer(
-            "seen",
-            store=store,
-            tables=MODEL_KIT,
-            train=model.train,
-            broker=broker,
-            clock=model.clock,
-            topics=[TOPIC],
-            reactions=reactions or SeenTallies(),
-            limit=limit,
-            batch_size=batch_size,
-        )
-        yield model, consumer
-    store.close()
+    with closing(open_store(folder / "model.sqlite3", model_metadata)) as store:
+        async with running(store, of=MODEL_KIT) as model:
+            consumer = Consumer(
+                "seen",
+                store=store,
+                tables=MODEL_KIT,
+                train=model.train,
+                broker=broker,
+                clock=model.clock,
+                topics=[TOPIC],
+                reactions=reactions or SeenTallies(),
+                limit=limit,
+                batch_size=batch_size,
+            )
+            yield model, consumer
 
 
 def local_broker(folder: Path) -> LocalBroker:

@@ -20,21 +20,23 @@ from liangfa_kit.errors import Invalid, NotFound
 from liangfa_kit.journal import Fault
 from liangfa_kit.messaging.local import LocalBroker
 from liangfa_kit.objects import FolderStore
-from liangfa_kit.store.port import Row
-from liangfa_kit.store.sqlite import SqliteStore
+from liangfa_kit.settings import PlatformSettings
+from liangfa_kit.store.opening import existing_store, has_store
+from liangfa_kit.store.port import Row, Store
 from liangfa_kit.store.tables import KitTables
 from liangfa_kit.verify import file_faults, journal_faults, journal_length
 from liangfa_supervision.tables import KIT as SUPERVISION_KIT
 
 
-def journals(folder: Path) -> Iterator[tuple[str, SqliteStore, KitTables]]:
-    """Yield name, store and tables of every journal under `folder`. The caller closes the stores."""
+def journals(settings: PlatformSettings) -> Iterator[tuple[str, Store, KitTables]]:
+    """Yield name, store and tables of every journal of the platform. The caller closes the stores."""
+    folder, database = settings.storage.folder, settings.database
     known = (
         (record_wiring.NAME, record_wiring.database_path(folder), RECORD_KIT),
         (supervision_wiring.NAME, supervision_wiring.database_path(folder), SUPERVISION_KIT),
         (meeting_wiring.NAME, meeting_wiring.database_path(folder), MEETING_KIT),
     )
-    present = [(name, path, tables) for name, path, tables in known if path.exists()]
+    present = [(name, path, tables) for name, path, tables in known if has_store(database, name, path)]
     if not present:
         raise NotFound(
             f"There is no platform data in {folder}.",
@@ -43,7 +45,7 @@ def journals(folder: Path) -> Iterator[tuple[str, SqliteStore, KitTables]]:
             reason="NO_DATA",
         )
     for name, path, tables in present:
-        yield name, SqliteStore(path), tables
+        yield name, existing_store(database, name, path), tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +57,20 @@ class Checked:
     faults: Sequence[Fault]
 
 
-async def checked(folder: Path) -> list[Checked]:
-    """Check every journal under `folder`, and every file that the record's journal says is kept."""
+async def checked(settings: PlatformSettings) -> list[Checked]:
+    """Check every journal of the platform, and every file that the record's journal says is kept."""
     parts = []
-    for name, store, tables in journals(folder):
+    for name, store, tables in journals(settings):
         try:
             parts.append(Checked(name, f"{journal_length(store, tables)} entries", list(journal_faults(store, tables))))
             if name == record_wiring.NAME:
-                parts.append(await _checked_files(folder, store))
+                parts.append(await _checked_files(settings.storage.folder, store))
         finally:
             store.close()
     return parts
 
 
-async def _checked_files(folder: Path, store: SqliteStore) -> Checked:
+async def _checked_files(folder: Path, store: Store) -> Checked:
     with store.reading() as connection:
         files = list(kept_files(connection))
     objects = FolderStore(record_wiring.files_path(folder))
@@ -76,10 +78,11 @@ async def _checked_files(folder: Path, store: SqliteStore) -> Checked:
     return Checked(f"{record_wiring.NAME} files", f"{len({file.sha256 for file in files})} files", faults)
 
 
-async def tend_consumer(folder: Path, action: str, event_id: str, out: Console) -> None:
+async def tend_consumer(settings: PlatformSettings, action: str, event_id: str, out: Console) -> None:
     """List, replay or rebuild, as an operator asks."""
+    folder = settings.storage.folder
     broker = LocalBroker(folder / "events" / "events.sqlite3")
-    supervision = supervision_wiring.build(folder, broker, SystemClock())
+    supervision = supervision_wiring.build(folder, broker, SystemClock(), database=settings.database)
     supervision.start()
     try:
         if action == "aside":

@@ -135,9 +135,10 @@ def _print_flips(source: Path, screener: object, folder: Path) -> None:
 def verify(folder: _Folder = Path("var")) -> None:
     """Check every journal against its hash chain, and every file that it names; exit code 1 names what was changed."""
     from liangfa_cli.journals import checked
+    from liangfa_kit.settings import PlatformSettings, Storage, load
 
     bad = 0
-    for part in asyncio.run(checked(folder)):
+    for part in asyncio.run(checked(load(PlatformSettings, storage=Storage(folder=folder)))):
         bad += len(part.faults)
         out.print(
             f"{part.name}: {part.what}, "
@@ -293,5 +294,7 @@ def events(
 ) -> None:
     """Look after the supervision consumer while the platform is stopped: set-aside events, replay, rebuild."""
     from liangfa_cli.journals import tend_consumer
+    from liangfa_kit.settings import PlatformSettings, Storage, load
 
-    asyncio.run(tend_consumer(folder, action, event_id, out))
+    settings = load(PlatformSettings, storage=Storage(folder=folder))
+    asyncio.run(tend_consumer(settings, action, event_id, out))

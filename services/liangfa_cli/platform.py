@@ -75,11 +75,14 @@ async def running(
     )
     measuring = telemetry(settings.telemetry, f"liangfa-{only}" if only else "liangfa")
     broker = LocalBroker(folder / "events" / "events.sqlite3")
-    record = record_wiring.build(folder, broker, clock) if only in {None, record_wiring.NAME} else None
-    supervision = None
+    database = settings.database
+    record = supervision = meeting = None
+    if only in {None, record_wiring.NAME}:
+        record = record_wiring.build(folder, broker, clock, database=database)
     if only in {None, supervision_wiring.NAME}:
-        supervision = supervision_wiring.build(folder, broker, clock, telemetry=measuring)
-    meeting = meeting_wiring.build(folder, broker, clock) if only in {None, meeting_wiring.NAME} else None
+        supervision = supervision_wiring.build(folder, broker, clock, database=database, telemetry=measuring)
+    if only in {None, meeting_wiring.NAME}:
+        meeting = meeting_wiring.build(folder, broker, clock, database=database)
     services = [_record_service(record)] if record else []
     services += [_supervision_service(supervision)] if supervision else []
     services += [_meeting_service(meeting)] if meeting else []

@@ -25,8 +25,9 @@ from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.objects import FolderStore
 from liangfa_kit.rpc.served import Deadline, Served, served
-from liangfa_kit.store.migrate import migrate, sqlite_url
-from liangfa_kit.store.sqlite import SqliteStore
+from liangfa_kit.settings import Database
+from liangfa_kit.store.opening import open_store
+from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
 from liangfa_protos.enforcement_record.v1 import (
     case_service_pb2_grpc,
@@ -45,7 +46,7 @@ _IMPORT_DEADLINE = Deadline(default_seconds=3_600.0, max_seconds=86_400.0)
 class EnforcementRecord:
     """The service, running once `start` was called. `background` are the tasks that must run beside it."""
 
-    store: SqliteStore
+    store: Store
     train: Train
     relay: Relay
     importer: Importer
@@ -73,7 +74,7 @@ class EnforcementRecord:
 
 
 def database_path(folder: Path) -> Path:
-    """Return the service's database file within the platform's folder."""
+    """Return the service's SQLite file within the platform's folder."""
     return folder / NAME / "records.sqlite3"
 
 
@@ -82,11 +83,16 @@ def files_path(folder: Path) -> Path:
     return folder / NAME / "files"
 
 
-def build(folder: Path, broker: Broker, clock: Clock, screening: CaseScreening | None = None) -> EnforcementRecord:
-    """Build the service on SQLite under `folder`, migrated to this release."""
-    path = database_path(folder)
-    migrate(sqlite_url(path), _MIGRATIONS)
-    store = SqliteStore(path)
+def build(
+    folder: Path,
+    broker: Broker,
+    clock: Clock,
+    screening: CaseScreening | None = None,
+    *,
+    database: Database | None = None,
+) -> EnforcementRecord:
+    """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`."""
+    store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS)
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     rules = screening or CaseScreening()
     cases, imports = CaseCommands(rules), ImportCommands(rules)

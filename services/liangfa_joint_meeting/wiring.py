@@ -29,9 +29,9 @@ from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import service_actor
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.rpc.served import Served, served
-from liangfa_kit.store.migrate import migrate, sqlite_url
+from liangfa_kit.settings import Database
+from liangfa_kit.store.opening import open_store
 from liangfa_kit.store.port import Store
-from liangfa_kit.store.sqlite import SqliteStore
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call
 from liangfa_protos.joint_meeting.v1 import (
@@ -51,7 +51,7 @@ _ITSELF = Call(service_actor(NAME))
 class JointMeeting:
     """The service, running once `start` was called. `background` are the tasks that must run beside it."""
 
-    store: SqliteStore
+    store: Store
     train: Train
     relay: Relay
     hub: Hub
@@ -85,12 +85,16 @@ def database_path(folder: Path) -> Path:
 
 
 def build(
-    folder: Path, broker: Broker, clock: Clock, rule: ReplyRule | None = None, *, heartbeat_seconds: float = 15.0
+    folder: Path,
+    broker: Broker,
+    clock: Clock,
+    rule: ReplyRule | None = None,
+    *,
+    database: Database | None = None,
+    heartbeat_seconds: float = 15.0,
 ) -> JointMeeting:
-    """Build the service on SQLite under `folder`, migrated to this release."""
-    path = database_path(folder)
-    migrate(sqlite_url(path), _MIGRATIONS)
-    store = SqliteStore(path)
+    """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`."""
+    store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS)
     ids = UuidSequence(clock)
     train = Train(store, Board(KIT, clock, ids))
 

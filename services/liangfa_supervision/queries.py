@@ -101,7 +101,7 @@ def statistics(connection: sa.Connection, wanted: FeedFilter, dimension: str, mo
             _sum(c.is_suspected).label("suspected"),
             _sum(c.is_near_miss).label("near_misses"),
             _sum(c.is_late).label("late_entries"),
-            sa.func.coalesce(sa.func.sum(c.fine_hao), 0).label("fine_hao"),
+            sa.cast(sa.func.coalesce(sa.func.sum(c.fine_hao), 0), sa.BigInteger).label("fine_hao"),
         )
         .where(*_visible(case_counts, wanted))
         .order_by(sa.desc("cases"), "key")

@@ -14,8 +14,9 @@ from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer
 from liangfa_kit.rpc.served import Served, served
-from liangfa_kit.store.migrate import migrate, sqlite_url
-from liangfa_kit.store.sqlite import SqliteStore
+from liangfa_kit.settings import Database
+from liangfa_kit.store.opening import open_store
+from liangfa_kit.store.port import Store
 from liangfa_kit.telemetry import CONSUMER_APPLIED, CONSUMER_SET_ASIDE, OFF, WATCHERS, Telemetry
 from liangfa_kit.train import Train
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import add_SupervisionServiceServicer_to_server
@@ -34,7 +35,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 class Supervision:
     """The service, running once `start` was called. `background` are the tasks that must run beside it."""
 
-    store: SqliteStore
+    store: Store
     train: Train
     consumer: Consumer
     hub: Hub
@@ -67,17 +68,21 @@ class Supervision:
 
 
 def database_path(folder: Path) -> Path:
-    """Return the service's database file within the platform's folder."""
+    """Return the service's SQLite file within the platform's folder."""
     return folder / NAME / "supervision.sqlite3"
 
 
 def build(
-    folder: Path, broker: Broker, clock: Clock, *, heartbeat_seconds: float = 15.0, telemetry: Telemetry = OFF
+    folder: Path,
+    broker: Broker,
+    clock: Clock,
+    *,
+    database: Database | None = None,
+    heartbeat_seconds: float = 15.0,
+    telemetry: Telemetry = OFF,
 ) -> Supervision:
-    """Build the service on SQLite under `folder`, migrated to this release."""
-    path = database_path(folder)
-    migrate(sqlite_url(path), _MIGRATIONS)
-    store = SqliteStore(path)
+    """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`."""
+    store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS)
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     consumer = Consumer(
         NAME,

@@ -39,6 +39,14 @@ def either_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.param)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def every_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Like `either_database`, for suites of whole services: on PostgreSQL in `make test`, not in `make quick`."""
+    if request.param == "postgres":
+        request.getfixturevalue("on_postgres")
+    return str(request.param)
+
+
 @pytest.fixture
 def on_postgres(
     request: pytest.FixtureRequest, postgres_server: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory

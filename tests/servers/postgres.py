@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 import pytest
 
 MISSING = (
@@ -23,7 +22,6 @@ MISSING = (
 )
 _START_SECONDS = 30.0
 _LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8")
-_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 _QUICK = ("fsync=off", "full_page_writes=off")
 """For tests that kill no machine: a killed process loses nothing that the operating system already has."""
 
@@ -50,7 +48,6 @@ class PostgresServer:
         """Start again on the same folder and port, recovering what was committed."""
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
         self.pid = _launch(self.folder, int(self.url.rpartition(":")[2].partition("/")[0]), durable=self.durable)
-        _wait_ready(self)
 
     def stop(self) -> None:
         """End the server and remove its folder; one that is not ours is left alone."""
@@ -88,11 +85,8 @@ def start(*, durable: bool = False) -> PostgresServer:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = PostgresServer(
-        f"postgresql://postgres@127.0.0.1:{port}/postgres", _launch(folder, port, durable=durable), folder, durable
-    )
-    _wait_ready(server)
-    return server
+    pid = _launch(folder, port, durable=durable)
+    return PostgresServer(f"postgresql://postgres@127.0.0.1:{port}/postgres", pid, folder, durable)
 
 
 @contextmanager
@@ -106,40 +100,23 @@ def running(*, durable: bool = False) -> Iterator[PostgresServer]:
 
 
 def _launch(folder: Path, port: int, *, durable: bool) -> int:
+    """Start the server of `folder` and return its process id, once it answers."""
     settings = [
         f"port={port}",
         "listen_addresses=127.0.0.1",
-        "unix_socket_directories=",
+        "unix_socket_directories=''",
         "max_connections=200",
         "shared_buffers=128MB",
         *(() if durable else _QUICK),
     ]
-    command = [*_as_user(), str(_program("postgres")), "-D", str(folder / "data")]
-    command += [part for setting in settings for part in ("-c", setting)]
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", start_new_session=True)
-    _CHILDREN[process.pid] = process  # `setpriv` becomes the server: the process id stays
-    return process.pid
-
-
-def _wait_ready(server: PostgresServer) -> None:
-    until = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            psycopg.connect(server.url, connect_timeout=2).close()
-        except psycopg.OperationalError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+    options = " ".join(f"-c {setting}" for setting in settings)
+    data = folder / "data"
+    _run("pg_ctl", "-D", str(data), "-l", str(data / "log"), "-o", options, "-w", "-t", "30", "start")
+    return int((data / "postmaster.pid").read_text().split()[0])
 
 
 def _wait_gone(pid: int) -> None:
-    if child := _CHILDREN.pop(pid, None):
-        child.wait(_START_SECONDS)
-        return
-    until = time.monotonic() + _START_SECONDS  # started by another process of the test run, perhaps not waited for
+    until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and _is_alive(pid):
         time.sleep(0.02)
 
@@ -181,5 +158,9 @@ def _as_user() -> list[str]:
 
 
 def _run(program: str, *arguments: str) -> None:
-    done = subprocess.run([*_as_user(), str(_program(program)), *arguments], capture_output=True, cwd="/", check=False)
-    assert done.returncode == 0, done.stderr.decode()
+    command = [*_as_user(), str(_program(program)), *arguments]
+    # Not by pipes: the server would inherit them, and nobody would see their end.
+    with tempfile.TemporaryFile() as said:
+        done = subprocess.run(command, stdout=said, stderr=said, cwd="/", check=False)
+        said.seek(0)
+        assert done.returncode == 0, said.read().decode()

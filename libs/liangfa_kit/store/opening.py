@@ -12,7 +12,7 @@ from liangfa_kit.store.migrate import migrate, sqlite_url
 from liangfa_kit.store.place import PostgresPlace
 from liangfa_kit.store.port import Store
 from liangfa_kit.store.postgres import PostgresStore
-from liangfa_kit.store.postgres_schema import migrate_postgres
+from liangfa_kit.store.postgres_schema import has_schema, migrate_postgres
 from liangfa_kit.store.sqlite import SqliteStore
 
 
@@ -30,6 +30,12 @@ def existing_store(database: Database, service: str, path: Path) -> Store:
     if place := postgres_place(database, service):
         return PostgresStore(place)
     return SqliteStore(path, reader_count=database.reader_count, busy_seconds=database.lock_seconds)
+
+
+def has_store(database: Database, service: str, path: Path) -> bool:
+    """Return whether `service` has a database already."""
+    place = postgres_place(database, service)
+    return has_schema(place) if place else path.exists()
 
 
 def postgres_place(database: Database, service: str) -> PostgresPlace | None:

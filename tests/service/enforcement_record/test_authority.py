@@ -28,7 +28,7 @@ from liangfa_protos.enforcement_record.v1 import (
 from tests.enforcement import CRIME, actor, case, decision, party
 from tests.enforcement_service import Service, running_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
 ROLES = (
     "officer", "agency_head", "legal_reviewer", "procurator", "police", "justice_supervisor", "operator", "service", "unheard_of",

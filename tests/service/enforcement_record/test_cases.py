@@ -27,7 +27,7 @@ from tests.enforcement import (
 )
 from tests.enforcement_service import Service, running_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 COUNTERFEIT = {"cause": "销售侵犯注册商标专用权的商品", "narrative": CRIME}
 
 

@@ -17,7 +17,7 @@ from liangfa_protos.enforcement_record.v1 import evidence_service_pb2 as rpc
 from tests.enforcement import HEAD, PROCURATOR, STRANGER, case
 from tests.enforcement_service import Service, running_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 CONTENT = bytes(range(256)) * 5000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 PIECE = 1 << 18

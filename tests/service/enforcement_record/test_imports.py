@@ -21,7 +21,7 @@ from liangfa_protos.enforcement_record.v1 import import_service_pb2 as rpc
 from tests.enforcement import CRIME, HEAD, OFFICER, STRANGER, USCC, actor
 from tests.enforcement_service import Service, running_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 HEADER = "行政相对人名称,统一社会信用代码,行政处罚决定书文号,违法行为类型,违法事实,处罚类别,处罚内容,罚款金额（万元）,处罚决定日期,备注"
 
 

@@ -10,7 +10,7 @@ from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from tests.enforcement_service import running_service
 from tests.service.enforcement_record.test_imports import all_cases, counts, imported, read
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 FOLDER = Path(__file__).parents[2] / "data" / "penalty_disclosures"
 CLEAN, OLD, NEW = "penalty_disclosures.csv", "export_2016_gb18030.csv", "export_2018_messy.xlsx"
 

@@ -16,7 +16,7 @@ from liangfa_protos.enforcement_record.v1 import screening_service_pb2 as rpc
 from tests.enforcement import CRIME, HARMLESS, HEAD, LEGAL, OFFICER, PROCURATOR, STRANGER, case
 from tests.enforcement_service import Service, running_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
 
 async def crimes(service: Service, count: int) -> list[Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from liangfa_cli.journals import Checked, checked
 from liangfa_kit.messaging.local import LocalBroker
+from liangfa_kit.settings import PlatformSettings, Storage
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as case_rpc
 from liangfa_protos.enforcement_record.v1 import evidence_service_pb2 as rpc
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as import_rpc
@@ -50,8 +51,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def settings(folder: Path) -> PlatformSettings:
+    return PlatformSettings(storage=Storage(folder=folder))
+
+
 def files_of(folder: Path) -> Checked:
-    (found,) = [part for part in asyncio.run(checked(folder)) if part.name.endswith("files")]
+    (found,) = [part for part in asyncio.run(checked(settings(folder))) if part.name.endswith("files")]
     return found
 
 
@@ -95,6 +100,6 @@ def test_every_part_of_the_platform_is_checked(folder: Path) -> None:
     broker = LocalBroker(folder / "events" / "events.sqlite3")
     asyncio.run(build(folder, broker, SystemClock()).stop())
     asyncio.run(broker.close())
-    assert [part.name for part in asyncio.run(checked(folder))] == [
+    assert [part.name for part in asyncio.run(checked(settings(folder)))] == [
         "enforcement_record", "enforcement_record files", "supervision",
     ]  # fmt: skip

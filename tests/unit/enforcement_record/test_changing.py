@@ -31,7 +31,7 @@ from tests.enforcement import (
     running_record,
 )
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
 
 async def amend(record: Record, stored: pb.Case, by: Any = OFFICER, reason: str = "录入有误", **values: Any) -> Any:

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 
 from liangfa_enforcement_record.tables import CASE_TEXT, cases, party_records, screenings
 from liangfa_kit.errors import Exists, Invalid
-from liangfa_kit.store.sqlite import SqliteStore
+from liangfa_kit.store.port import Store
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from tests.enforcement import CRIME, RESIDENT_ID, USCC, actor, case, decision, party, running_record
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
 
-def found(store: SqliteStore, text: str) -> set[str]:
+def found(store: Store, text: str) -> set[str]:
     """Return the ids that a search for `text` finds."""
     query = store.search(CASE_TEXT, text)
     assert query is not None

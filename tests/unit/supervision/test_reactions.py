@@ -24,15 +24,19 @@ from liangfa_protos.enforcement_record.v1.screening_service_pb2_grpc import Scre
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
 from liangfa_supervision.tables import feed
+from tests.servers.databases import database_of
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 
 
 @asynccontextmanager
 async def platform_at(folder: Path, clock: ManualClock) -> AsyncIterator[Platform]:
     settings = PlatformSettings(
-        storage=Storage(folder=folder), listen=Listen(port=0), logging=Logging(file=folder / "log.json")
+        storage=Storage(folder=folder),
+        database=database_of(folder),
+        listen=Listen(port=0),
+        logging=Logging(file=folder / "log.json"),
     )
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
     async with running(settings, clock=clock) as platform:
