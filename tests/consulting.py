@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 import liangfa_joint_meeting
 from liangfa_joint_meeting.tables import KIT
-from liangfa_joint_meeting.wiring import JointMeeting, build, database_path
+from liangfa_joint_meeting.wiring import NAME, JointMeeting, build, database_path
 from liangfa_kit.clock import ManualClock
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
 from liangfa_kit.keys import new_signing_key, public_key
@@ -28,12 +28,14 @@ from liangfa_kit.rpc.local import local_channel
 from liangfa_kit.rpc.pipeline import Pipeline
 from liangfa_kit.settings import Listen
 from liangfa_kit.store.migrate import migrate, sqlite_url
+from liangfa_kit.store.opening import has_store
 from liangfa_kit.telemetry import Telemetry
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
 from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
 from liangfa_protos.joint_meeting.v1 import events_pb2, unit_service_pb2
 from liangfa_protos.joint_meeting.v1.consultation_service_pb2_grpc import ConsultationServiceStub
 from liangfa_protos.joint_meeting.v1.unit_service_pb2_grpc import UnitServiceStub
+from tests.servers.databases import database_of
 
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 """A Monday, nine in the morning in Beijing."""
@@ -223,14 +225,14 @@ def _empty_database() -> bytes:
 @asynccontextmanager
 async def running_service(folder: Path, *, heartbeat_seconds: float = 15.0) -> AsyncIterator[Service]:
     """Run the service on `folder` with every unit of `NAMES` entered."""
-    path = database_path(folder)
-    is_new = not path.exists()
-    if is_new:
+    database, path = database_of(folder), database_path(folder)
+    is_new = not has_store(database, NAME, path)
+    if is_new and not database.url.get_secret_value():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_empty_database())
     clock = ManualClock(START if is_new else START + timedelta(hours=1))
     broker = LocalBroker(folder / "events.sqlite3")
-    parts = build(folder, broker, clock, heartbeat_seconds=heartbeat_seconds)
+    parts = build(folder, broker, clock, database=database, heartbeat_seconds=heartbeat_seconds)
     pipeline = Pipeline(
         parts.services,
         verifier=TokenVerifier({_KEY.kid: public_key(_KEY)}, clock),

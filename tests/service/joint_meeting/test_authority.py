@@ -24,7 +24,7 @@ from liangfa_protos.joint_meeting.v1.precedent_service_pb2_grpc import Precedent
 from liangfa_protos.joint_meeting.v1.unit_service_pb2_grpc import UnitServiceStub
 from tests.consulting import FAR, MARKET, Service, person, question, running_service, unit
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
 SIGNERS = {"agency_head", "legal_reviewer", "procurator", "police", "justice_supervisor", "judge"}
 PEOPLE = SIGNERS | {"officer"}

@@ -16,7 +16,7 @@ from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
 from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
 from tests.consulting import ECOLOGY, MARKET, MARKET_HEAD, POLICE, PROCURATOR, person, question, running_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
 
 async def test_a_question_is_asked_with_its_facts_and_the_limit_for_the_answer(tmp_path: Path) -> None:

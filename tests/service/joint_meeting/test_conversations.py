@@ -14,7 +14,7 @@ from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
 from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
 from tests.consulting import ECOLOGY, MARKET, MARKET_HEAD, POLICE, PROCURATOR, Chat, running_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
 
 async def test_what_is_said_is_stored_then_told_to_everybody(tmp_path: Path) -> None:
