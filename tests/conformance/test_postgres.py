@@ -40,13 +40,16 @@ def store(place: PostgresPlace) -> Iterator[PostgresStore]:
     store.close()
 
 
-def sever(place: PostgresPlace, purpose: str = "") -> int:
+def sever(place: PostgresPlace, purpose: str) -> int:
     """End the server's side of the connections of `purpose`, as a restart does; return how many there were."""
-    query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE %s"
+    query = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name = %s"
+    )
     with place.connect("test") as connection:
-        row = connection.execute(query, (f"liangfa tally {purpose}%",)).fetchone()
+        row = connection.execute(query, (f"liangfa tally {purpose}",)).fetchone()
         assert row is not None
-        return int(row[0]) - (not purpose)
+        return int(row[0])
 
 
 def count(connection: sa.Connection) -> int:

@@ -15,7 +15,7 @@ from liangfa_kit.verify import journal_faults
 from tests.tally import KIT, local_broker, model_service, seen, tallies, tally_service
 
 KILLS = 60
-pytestmark = [pytest.mark.fault, pytest.mark.slow]
+pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.usefixtures("every_database")]
 ROOT = Path(__file__).parents[2]
 
 

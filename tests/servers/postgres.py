@@ -37,12 +37,11 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Kill the server and all its processes without a word, as a crash does."""
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, text=True, check=False
-        ).stdout.split()
-        for pid in (self.pid, *map(int, children)):
+        children = [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if _parent(stat) == self.pid]
+        for pid in (self.pid, *children):
             _signal(pid, signal.SIGKILL)
-        _wait_gone(self.pid)
+        for pid in (self.pid, *children):
+            _wait_gone(pid)
 
     def restart(self) -> None:
         """Start again on the same folder and port, recovering what was committed."""
@@ -126,6 +125,13 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def _parent(stat: Path) -> int:
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has ended meanwhile
+        return 0
 
 
 def _signal(pid: int, number: int) -> None:

@@ -139,24 +139,23 @@ class PostgresStore:
         """
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, query)
 
-    def _read(self, query: Callable[[sa.Connection], T]) -> T:
-        try:
-            return self._read_once(query)
-        except sa.exc.DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            return self._read_once(query)
-
-    def _read_once(self, query: Callable[[sa.Connection], T]) -> T:
+    def _read(self, query: Callable[[sa.Connection], T], *, again: bool = True) -> T:
         try:
             with self.reading() as connection:
                 return query(connection)
         except sa.exc.DBAPIError as error:
-            if error.connection_invalidated:
-                raise
-            raise translated(error.orig) if isinstance(error.orig, psycopg.OperationalError) else error from error
+            if again and error.connection_invalidated:
+                return self._read(query, again=False)
+            if isinstance(error.orig, psycopg.OperationalError):
+                raise translated(error.orig) from error
+            raise
         except sa.exc.TimeoutError as error:
-            raise Unavailable("Every reader is busy.", remedy="Try again in a moment.") from error
+            raise Unavailable(
+                "Every reader is busy.",
+                message_zh="数据库读取连接繁忙。",
+                remedy="Try again in a moment; if it goes on, the operator raises LIANGFA_DATABASE__READER_COUNT.",
+                reason="DATABASE_BUSY",
+            ) from error
 
     def search(self, index: SearchIndex, text: str) -> sa.Select[Any] | None:
         """Return a SELECT of the keys whose document contains `text` as it stands, None without terms.

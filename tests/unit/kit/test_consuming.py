@@ -17,10 +17,7 @@ from tests.tally import (
     TOPIC,
     SeenTallies,
     local_broker,
-    metadata,
     model_service,
-    open_store,
-    running,
     seen,
     tally_service,
 )
@@ -210,7 +207,7 @@ async def test_running_relay_and_consumer_deliver_while_commands_go_on(tmp_path:
 async def test_a_relay_follows_what_another_process_commits_between_its_own_commits(tmp_path: Path) -> None:
     """What it holds in memory never makes it step over a position that only the journal has."""
     broker = local_broker(tmp_path)
-    async with tally_service(tmp_path) as own, running(open_store(tmp_path / "tally.sqlite3", metadata)) as other:
+    async with tally_service(tmp_path) as own, tally_service(tmp_path) as other:
         relay = own.relay(broker)
         task = asyncio.ensure_future(relay.run())
         for i in range(90):
