@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -134,6 +135,13 @@ class FolderStore:
         place = self._place(sha256)
         if place.is_file() and not upload.exists():
             return  # finished before: the answer was lost, not the file
+        if not upload.exists():
+            raise ContentMismatch("size", size_bytes, 0)
+        with upload.open("rb") as file:  # nobody appends between the check and the move
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._move_checked(upload, place, size_bytes, sha256)
+
+    def _move_checked(self, upload: Path, place: Path, size_bytes: int, sha256: str) -> None:
         found = _size(upload)
         if found != size_bytes:
             upload.unlink(missing_ok=True)
@@ -190,6 +198,11 @@ def _append(path: Path, offset: int, content: bytes) -> int:
     is_new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not _is_still_at(
+            descriptor, path
+        ):  # finished or discarded while waiting: these bytes are no upload any more
+            raise OffsetMismatch(_size(path), offset)
         size = os.fstat(descriptor).st_size
         if offset != size:
             raise OffsetMismatch(size, offset)
@@ -204,6 +217,14 @@ def _append(path: Path, offset: int, content: bytes) -> int:
     if is_new:
         _sync_folder(path.parent)
     return size + len(content)
+
+
+def _is_still_at(descriptor: int, path: Path) -> bool:
+    """Tell whether the open file is the one that stands at `path` now."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _digest(path: Path) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from liangfa_kit.boarding import Batch, Board, Car, Outcome
-from liangfa_kit.errors import Stale, Unavailable
+from liangfa_kit.errors import Exhausted, Stale, Unavailable
 from liangfa_kit.journal import Entry
 from liangfa_kit.store.port import Clash, Preempted, Store, Transaction
 from liangfa_kit.work import Call, Handler
@@ -137,12 +137,12 @@ class Train:
         """Commit the cars together; if the database refuses the train, one by one, so none fails its neighbours."""
         try:
             return self._commit(lambda tx: self._board.ride(tx, cars))
-        except Clash:
+        except (Exhausted, Unavailable) as error:  # no command is at fault, and none would fare better alone
+            return [Outcome(error=error) for _ in cars]
+        except Exception as error:  # noqa: BLE001 - one command's doing: a clash, a value that no column holds
             if len(cars) > 1:
                 return [self._ride([car])[0] for car in cars]
-            return [self._retried(cars[0])]
-        except Exception as error:  # noqa: BLE001 - the database's refusal is every waiting command's answer
-            return [Outcome(error=error) for _ in cars]
+            return [self._retried(cars[0]) if isinstance(error, Clash) else Outcome(error=error)]
 
     def _retried(self, car: Car) -> Outcome:
         """Give the loser of a race one more train, then answer STALE."""
@@ -171,7 +171,10 @@ class Train:
     def _commit(self, change: Callable[[Transaction], T]) -> T:
         result = self._committed(change)
         for listener in self.on_commit:
-            listener(self._board.entries)
+            try:
+                listener(self._board.entries)
+            except Exception:  # noqa: BLE001 - the commit stands, whatever a listener makes of it
+                _log.exception("commit_listener_failed")
         return result
 
     def _committed(self, change: Callable[[Transaction], T]) -> T:

@@ -74,20 +74,20 @@ async def running(
         leeway=timedelta(seconds=identity.leeway_seconds),
     )
     measuring = telemetry(settings.telemetry, f"liangfa-{only}" if only else "liangfa")
+    log = logs.configure(settings.logging, clock)
     broker = LocalBroker(folder / "events" / "events.sqlite3")
     database = settings.database
     record = supervision = meeting = None
     if only in {None, record_wiring.NAME}:
         record = record_wiring.build(folder, broker, clock, database=database)
     if only in {None, supervision_wiring.NAME}:
-        supervision = supervision_wiring.build(folder, broker, clock, database=database, telemetry=measuring)
+        supervision = supervision_wiring.build(folder, broker, clock, database=database, telemetry=measuring, log=log)
     if only in {None, meeting_wiring.NAME}:
         meeting = meeting_wiring.build(folder, broker, clock, database=database)
     services = [_record_service(record)] if record else []
     services += [_supervision_service(supervision)] if supervision else []
     services += [_meeting_service(meeting)] if meeting else []
     services.append(Service("identity", (), background=[_key_watch(settings.key_folder, verifier, issuer)]))
-    log = logs.configure(settings.logging, clock)
     try:
         async with hosted(services, listen=settings.listen, verifier=verifier, log=log, telemetry=measuring) as host:
             yield Platform(settings, issuer, host, record, supervision, meeting)

@@ -11,6 +11,7 @@ from liangfa_kit.boarding import Board
 from liangfa_kit.clock import Clock
 from liangfa_kit.hosting import Gauge
 from liangfa_kit.ids import UuidSequence
+from liangfa_kit.logs import CanonicalLog
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer
 from liangfa_kit.rpc.served import Served, served
@@ -80,8 +81,12 @@ def build(
     database: Database | None = None,
     heartbeat_seconds: float = 15.0,
     telemetry: Telemetry = OFF,
+    log: CanonicalLog | None = None,
 ) -> Supervision:
-    """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`."""
+    """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`.
+
+    `log` gets a line for each event.
+    """
     store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS)
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     consumer = Consumer(
@@ -95,6 +100,9 @@ def build(
         reactions=Supervising(),
         telemetry=telemetry,
     )
+
+    if log is not None:
+        consumer.log_to(log)
 
     async def read_page(wanted: FeedFilter, after: int, limit: int) -> Sequence[FeedRow]:
         return await store.read(lambda connection: queries.feed_page(connection, wanted, after, limit))

@@ -8,6 +8,7 @@ release must not set the whole topic aside. `Unavailable` is not poison: the bat
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +20,7 @@ from opentelemetry.trace import SpanKind
 
 from liangfa_kit.boarding import Batch, Outcome, Overtaken, Reaction
 from liangfa_kit.clock import Clock, to_micros
-from liangfa_kit.errors import NotFound, PlatformError, Precondition, Unavailable
+from liangfa_kit.errors import Exhausted, NotFound, PlatformError, Precondition, Unavailable
 from liangfa_kit.identity import Actor
 from liangfa_kit.messaging.broker import Broker, Delivery, Message
 from liangfa_kit.messaging.events import Event, to_event
@@ -30,6 +31,7 @@ from liangfa_kit.work import Call, Need, Work
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+    from liangfa_kit.logs import CanonicalLog
     from liangfa_kit.store.port import Store
     from liangfa_kit.store.tables import KitTables
     from liangfa_kit.train import Train
@@ -103,11 +105,16 @@ class Consumer:
         self._reactions = reactions
         self._limit = limit
         self._batch_size = batch_size
+        self._canonical: CanonicalLog | None = None
         self._places: dict[tuple[str, int], _Place] = {}
         self._aside_streams: set[str] = set()
         self._actor = service_actor(name)
         self.state = ConsumerState()
         self.on_applied: list[Callable[[Sequence[Event]], None]] = []
+
+    def log_to(self, log: CanonicalLog) -> None:
+        """Write a canonical line for each message from now on."""
+        self._canonical = log
 
     async def run(self) -> None:
         """Consume until cancelled, or until the limit of poison is reached (see `state.halted`)."""
@@ -207,7 +214,7 @@ class Consumer:
             except Overtaken:
                 _log.warning("consumer_overtaken", consumer=self.name)
                 await self._recall()
-            except Unavailable as error:
+            except (Unavailable, Exhausted) as error:  # a full disk is nobody's poison: it passes
                 self.state.trouble = error.reason
                 await asyncio.sleep(_RETRY_SECONDS)
             except _LimitReached:
@@ -258,12 +265,15 @@ class Consumer:
         expected = {f"{self.name}/{t}/{p}": self._start_at(t, p) for t, p in places}
         batch = Batch([reaction for _, reaction in riding], self._place_rows(places), refused, expected)
         spans = self._spans(events)
+        started = time.perf_counter()
         outcomes = await self._train.apply(batch)
         self._measure(events, spans)
         self._places = places
         self._aside_streams |= aside_now
         self.state.set_aside += count
         self._tell(riding, events, outcomes)
+        if self._canonical is not None and riding:
+            self._log_consumed(self._canonical, riding, outcomes, (time.perf_counter() - started) / len(riding))
 
     def _spans(self, events: Sequence[Event]) -> list[Span]:
         """Begin a span for each event below its command's, so that one trace leads from the click to the effect."""
@@ -301,6 +311,21 @@ class Consumer:
         for listener in self.on_applied:
             listener(events)
 
+    def _log_consumed(
+        self,
+        log: CanonicalLog,
+        riding: Sequence[tuple[Delivery, Reaction]],
+        outcomes: Sequence[Outcome],
+        seconds: float,
+    ) -> None:
+        """Write a canonical line for each message; `seconds` is its share of the batch that it rode in."""
+        for (delivery, _), outcome in zip(riding, outcomes, strict=True):
+            headers, error = delivery.message.headers, outcome.error
+            reason = "" if error is None else error.reason if isinstance(error, PlatformError) else type(error).__name__
+            told = "OK" if error is None else "SET_ASIDE"
+            kind, trace = headers.get("ce_type", ""), headers.get("traceparent", "")
+            log.consumed(self.name, kind, delivery.message.key, told, reason, seconds, trace)
+
     def _reaction(self, delivery: Delivery, aside_now: set[str]) -> tuple[Reaction, Event | None]:
         """Return the delivery's reaction; one that cannot even be read becomes a reaction that raises its cause."""
         try:
@@ -324,7 +349,8 @@ class Consumer:
         if self.state.set_aside >= self._limit:
             self.state.halted = f"more than {self._limit} events are set aside"
             return
-        place = _Place(delivery.offset + 1, _position(delivery) or 0)
+        before = self._places.get((delivery.topic, delivery.partition), _Place(0, 0))
+        place = _Place(delivery.offset + 1, max(before.source_position, _position(delivery) or 0))
         self._places[delivery.topic, delivery.partition] = place
         row = self._aside_row(delivery, error)
         places = self._place_rows(self._places)

@@ -34,8 +34,8 @@ def migrate(url: str, versions: Path, revision: str = "head") -> None:
 def upgrade(connection: sa.Connection, versions: Path, revision: str = "head") -> None:
     """Run the migrations in the folder `versions` on `connection`, a transaction each."""
     config = Config()
-    config.set_main_option("script_location", str(_ENVIRONMENT))
-    config.set_main_option("version_locations", str(versions))
+    config.set_main_option("script_location", str(_ENVIRONMENT).replace("%", "%%"))
+    config.set_main_option("version_locations", str(versions).replace("%", "%%"))  # % is syntax to Alembic
     config.set_main_option("path_separator", "newline")
     config.attributes["connection"] = connection
     command.upgrade(config, revision)

@@ -8,7 +8,7 @@ records of law: the commit train spreads the cost.
 from __future__ import annotations
 
 import asyncio
-import errno
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +30,8 @@ from liangfa_kit.store.port import Clash, IndexChange, Row, SearchIndex, Transac
 
 T = TypeVar("T")
 
-_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_ROOM_BYTES = 1 << 16
 
 
 class SqliteStore:
@@ -82,7 +83,7 @@ class SqliteStore:
             yield SqliteTransaction(connection)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise _translated(error) from error
+            raise _translated(error, self.path) from error
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -274,10 +275,10 @@ def switch_to_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
             time.sleep(0.01)
 
 
-def _translated(error: sqlite3.Error) -> Exception:
+def _translated(error: sqlite3.Error, path: Path) -> Exception:
     """Turn a driver error into one of ours; its own words go to the log, not to the caller."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL or (code in _FULL and _no_space(error)):
+    if code == sqlite3.SQLITE_FULL or (code in _FULL and _is_full(path)):
         return Exhausted(
             "The disk is full: nothing was written.",
             message_zh="磁盘已满：本次操作未写入任何内容。",
@@ -296,5 +297,10 @@ def _translated(error: sqlite3.Error) -> Exception:
     return error
 
 
-def _no_space(error: sqlite3.Error) -> bool:
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENOSPC
+def _is_full(path: Path) -> bool:
+    """Tell whether the volume has no room: SQLite calls a file that cannot grow an I/O error too, and keeps why to itself."""
+    try:
+        volume = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return volume.f_bavail * volume.f_frsize < _ROOM_BYTES
