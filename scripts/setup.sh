@@ -42,4 +42,16 @@ if [ -z "${LIANGFA_TEST_POSTGRES:-}" ] && ! command -v postgres >/dev/null && ! 
         say "Tests that need PostgreSQL will be left out. To run them: sudo apt-get install postgresql"
     fi
 fi
+
+# And on Kafka, whose broker Maven fetches when a test first needs it.
+if [ -z "${LIANGFA_TEST_KAFKA:-}" ] && ! { command -v java && command -v mvn; } >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "Installing the Debian packages openjdk-17-jre-headless and maven (for tests)."
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+            openjdk-17-jre-headless maven >/dev/null; } ||
+            say "They could not be installed: tests that need Kafka will be left out."
+    else
+        say "Tests that need Kafka will be left out. To run them: sudo apt-get install openjdk-17-jre-headless maven"
+    fi
+fi
 touch .venv/.ready

@@ -24,8 +24,8 @@ from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer
 from liangfa_kit.messaging.events import Event
-from liangfa_kit.messaging.local import LocalBroker
 from liangfa_kit.messaging.relay import Relay
+from liangfa_kit.messaging.topics import Topic
 from liangfa_kit.store.migrate import create_search_index
 from liangfa_kit.store.opening import existing_store, postgres_place
 from liangfa_kit.store.port import SearchIndex, Store
@@ -34,6 +34,7 @@ from liangfa_kit.store.tables import kit_tables
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call, Handler, Need, Work
 from tests.servers.databases import database_of
+from tests.servers.kafka.brokers import open_broker
 
 metadata = sa.MetaData()
 KIT = kit_tables(metadata)
@@ -233,5 +234,6 @@ async def model_service(
             yield model, consumer
 
 
-def local_broker(folder: Path) -> LocalBroker:
-    return LocalBroker(folder / "events.sqlite3")
+def tally_broker(folder: Path) -> Broker:
+    """Return the broker of a test in `folder`: the local log, or Kafka with several partitions."""
+    return open_broker(folder, (Topic(TOPIC, owner="tally", partitions=3),))

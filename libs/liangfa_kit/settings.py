@@ -53,6 +53,60 @@ class Database(Fragment):
         return url
 
 
+class Kafka(Fragment):
+    """The log of events between services: without servers a file of the storage folder, else a Kafka cluster."""
+
+    servers: str = Field(
+        "", description="host:port of some brokers, joined by commas; empty keeps the embedded log of one machine."
+    )
+    prefix: str = Field(
+        "",
+        pattern=r"^[a-zA-Z0-9._-]*$",
+        description="Put before every topic and group, so that platforms may share a cluster.",
+    )
+    instance: str = Field(
+        "",
+        pattern=r"^[a-zA-Z0-9._-]*$",
+        description="This process's own name among its replicas, kept over restarts: its partitions wait for it.",
+    )
+    replication: int = Field(3, ge=1, le=9, description="Copies of each message; 1 on a cluster of one broker.")
+    publish_seconds: float = Field(30.0, ge=2, description="How long brokers may take to accept events.")
+    session_seconds: float = Field(15.0, ge=1, description="Silence after which a process loses its partitions.")
+    tls: bool = Field(False, description="Encrypt; implied by a CA of our own.")
+    tls_ca: Path | None = Field(None, description="PEM file of the CA that signed the brokers' certificates.")
+    tls_certificate: Path | None = Field(None, description="PEM file of this process's certificate, if brokers ask.")
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's key.")
+    user: str = Field("", description="SASL user (SCRAM-SHA-512); empty sends none.")
+    password: SecretStr = Field(SecretStr(""), description="The user's password.")
+    password_file: Path | None = Field(None, description="File that holds the password, in place of the one above.")
+
+    @field_validator("servers")
+    @classmethod
+    def _has_ports(cls, servers: str) -> str:
+        for server in filter(None, servers.split(",")):
+            host, _, port = server.strip().rpartition(":")
+            if not host or not port.isdecimal():
+                raise ValueError("must be host:port, joined by commas")
+        return servers
+
+    @property
+    def server_list(self) -> list[str]:
+        """The brokers to ask first."""
+        return [server.strip() for server in self.servers.split(",") if server.strip()]
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether connections are encrypted."""
+        return self.tls or self.tls_ca is not None
+
+    @property
+    def secret(self) -> str:
+        """The password itself."""
+        if self.password_file is not None:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        return self.password.get_secret_value()
+
+
 class Listen(Fragment):
     """The gRPC server. A caller's deadline counts up to the maximum; a call without one gets the default."""
 
@@ -104,6 +158,7 @@ class PlatformSettings(BaseSettings):
 
     storage: Storage = Storage()
     database: Database = Database()
+    kafka: Kafka = Kafka()
     listen: Listen = Listen()
     identity: Identity = Identity()
     telemetry: Telemetry = Telemetry()

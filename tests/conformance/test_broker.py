@@ -10,15 +10,18 @@ import pytest
 import pytest_asyncio
 
 from liangfa_kit.messaging.broker import Broker, Delivery, Message
-from tests.tally import local_broker
+from liangfa_kit.messaging.topics import Topic
+from tests.servers.kafka.brokers import open_broker
 
 pytestmark = pytest.mark.asyncio
 TOPIC = "liangfa.tally.v1"
+OTHER = "liangfa.other.v1"
+TOPICS = (Topic(TOPIC, owner="tally", partitions=1), Topic(OTHER, owner="other", partitions=1))
 
 
 @pytest_asyncio.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    broker = local_broker(tmp_path)
+async def broker(tmp_path: Path, either_broker: str) -> AsyncIterator[Broker]:
+    broker = open_broker(tmp_path, TOPICS)
     yield broker
     await broker.close()
 
@@ -39,7 +42,7 @@ async def test_published_messages_arrive_whole_and_in_order(broker: Broker) -> N
     await broker.publish(TOPIC, [message(1), message(2, "其他")])
     await broker.publish(TOPIC, [message(3)])
     subscription = await broker.subscribe("g", [TOPIC], lambda _t, _p: 0)
-    deliveries = await subscription.poll(10, 1.0)
+    deliveries = await subscription.poll(10, 20.0)
     assert [d.message for d in deliveries] == [message(1), message(2, "其他"), message(3)]
     assert [d.offset for d in deliveries] == [0, 1, 2]
 
@@ -67,41 +70,43 @@ async def test_a_waiting_poll_is_woken_by_a_publication(broker: Broker) -> None:
     waiting = asyncio.ensure_future(subscription.poll(10, 20.0))
     await asyncio.sleep(0)
     await broker.publish(TOPIC, [message(1)])
-    deliveries = await asyncio.wait_for(waiting, 5)
+    deliveries = await asyncio.wait_for(waiting, 20)
     assert [d.message for d in deliveries] == [message(1)]
 
 
 async def test_topics_do_not_mix(broker: Broker) -> None:
     """A subscription sees its topics only."""
-    await broker.publish("liangfa.other.v1", [message(9)])
+    await broker.publish(OTHER, [message(9)])
     await broker.publish(TOPIC, [message(1)])
     assert await values(broker) == [b"value 1"]
 
 
-async def test_published_messages_survive_a_restart(tmp_path: Path) -> None:
+async def test_published_messages_survive_a_restart(tmp_path: Path, either_broker: str) -> None:
     """What `publish` has accepted is on disk."""
-    first = local_broker(tmp_path)
+    first = open_broker(tmp_path, TOPICS)
     await first.publish(TOPIC, [message(1)])
     await first.close()
-    second = local_broker(tmp_path)
+    second = open_broker(tmp_path, TOPICS)
     assert await values(second) == [b"value 1"]
     await second.close()
 
 
-async def test_two_processes_may_share_the_log(tmp_path: Path) -> None:
+async def test_two_processes_may_share_the_log(tmp_path: Path, either_broker: str) -> None:
     """A message published elsewhere is found by looking again."""
-    one, two = local_broker(tmp_path), local_broker(tmp_path)
+    one, two = open_broker(tmp_path, TOPICS), open_broker(tmp_path, TOPICS)
     subscription = await one.subscribe("g", [TOPIC], lambda _t, _p: 0)
     waiting = asyncio.ensure_future(subscription.poll(10, 20.0))
     await two.publish(TOPIC, [message(1)])
-    assert [d.message for d in await asyncio.wait_for(waiting, 5)] == [message(1)]
+    assert [d.message for d in await asyncio.wait_for(waiting, 20)] == [message(1)]
     await one.close()
     await two.close()
 
 
-async def test_a_reader_gets_its_own_process_messages_and_another_s_in_one_order(tmp_path: Path) -> None:
+async def test_a_reader_gets_its_own_process_messages_and_another_s_in_one_order(
+    tmp_path: Path, either_broker: str
+) -> None:
     """What is handed over in memory never hides what only the file has, nor comes twice; a slow reader loses nothing."""
-    one, two = local_broker(tmp_path), local_broker(tmp_path)
+    one, two = open_broker(tmp_path, TOPICS), open_broker(tmp_path, TOPICS)
     subscription = await one.subscribe("g", [TOPIC], lambda _t, _p: 0)
     for number in range(0, 60, 3):
         await one.publish(TOPIC, [message(number), message(number + 1)])

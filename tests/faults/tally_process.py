@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 from liangfa_kit.clock import SystemClock
-from tests.tally import Tally, local_broker, model_service, tally_service
+from tests.tally import Tally, model_service, tally_broker, tally_service
 
 
 async def main(folder: Path, first: int) -> None:
-    broker = local_broker(folder)
+    broker = tally_broker(folder)
     async with tally_service(folder, SystemClock()) as tally, model_service(folder, broker) as (_, consumer):
         tasks = [asyncio.ensure_future(tally.relay(broker).run()), asyncio.ensure_future(consumer.run())]
         number = first

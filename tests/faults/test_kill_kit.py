@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from liangfa_kit.verify import journal_faults
-from tests.tally import KIT, local_broker, model_service, seen, tallies, tally_service
+from tests.tally import KIT, model_service, seen, tallies, tally_broker, tally_service
 
 KILLS = 60
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.usefixtures("every_database")]
@@ -44,7 +44,7 @@ def acknowledged_over_many_kills(folder: Path) -> dict[str, int]:
 
 
 async def aftermath(folder: Path, known: dict[str, int]) -> None:
-    broker = local_broker(folder)
+    broker = tally_broker(folder)
     async with tally_service(folder) as tally, model_service(folder, broker) as (model, consumer):
         await tally.relay(broker).drain()
         await consumer.drain()

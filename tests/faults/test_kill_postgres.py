@@ -16,7 +16,7 @@ from liangfa_kit.errors import Unavailable
 from liangfa_kit.verify import journal_faults
 from tests.servers import postgres
 from tests.servers.databases import put_on_postgres
-from tests.tally import KIT, Tally, local_broker, model_service, seen, tallies, tally_service
+from tests.tally import KIT, Tally, model_service, seen, tallies, tally_broker, tally_service
 
 KILLS = 8
 CLIENTS = 16
@@ -74,7 +74,7 @@ async def kept_up(work: Callable[[], Awaitable[None]]) -> None:
 async def storm(folder: Path, server: postgres.PostgresServer) -> Told:
     """Kill the server `KILLS` times while clients, relay and consumer work; then let the clients finish."""
     chance, told, ended = random.Random(20261123), Told(), asyncio.Event()
-    broker = local_broker(folder)
+    broker = tally_broker(folder)
     async with tally_service(folder, SystemClock()) as tally, model_service(folder, broker) as (_, consumer):
         background = [asyncio.create_task(kept_up(work)) for work in (tally.relay(broker).run, consumer.run)]
         clients = [asyncio.create_task(client(tally, number, told, ended)) for number in range(CLIENTS)]
@@ -98,7 +98,7 @@ async def storm(folder: Path, server: postgres.PostgresServer) -> Told:
 
 async def aftermath(folder: Path, told: Told) -> None:
     """Compare what clients were told with journal, rows and read model."""
-    broker = local_broker(folder)
+    broker = tally_broker(folder)
     async with tally_service(folder) as tally, model_service(folder, broker) as (model, consumer):
         await tally.relay(broker).drain()
         await consumer.drain()

@@ -22,8 +22,8 @@ _NOTE = "postgres-server.json"
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URL of a running server, as a superuser. Skips the test where there is none (fails it under CI)."""
-    folder = _shared_folder(request.config, tmp_path_factory)
-    with _alone(folder / "servers.lock"):
+    folder = shared_folder(request.config, tmp_path_factory)
+    with alone(folder / "servers.lock"):
         note = folder / _NOTE
         if not note.exists():
             server = postgres.start()
@@ -53,7 +53,7 @@ def on_postgres(
 ) -> None:
     """Run the test on PostgreSQL alone."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    run = _run_prefix(_shared_folder(request.config, tmp_path_factory))
+    run = _run_prefix(shared_folder(request.config, tmp_path_factory))
     put_on_postgres(tmp_path, postgres_server, f"{run}_{worker}")
 
 
@@ -83,14 +83,14 @@ def _run_prefix(shared: Path) -> str:
     return f"liangfa_test_{hashlib.sha256(str(shared).encode()).hexdigest()[:8]}"
 
 
-def _shared_folder(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
+def shared_folder(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
     """Return the folder that all workers of this run see."""
     folder = factory.getbasetemp()
     return folder.parent if hasattr(config, "workerinput") else folder
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

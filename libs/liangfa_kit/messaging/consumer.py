@@ -119,7 +119,7 @@ class Consumer:
     async def run(self) -> None:
         """Consume until cancelled, or until the limit of poison is reached (see `state.halted`)."""
         await self._recall()
-        subscription = await self._broker.subscribe(self.name, self._topics, self._start_at)
+        subscription = await self._broker.subscribe(self.name, self._topics, self._stored_offset)
         try:
             while not self.state.halted:
                 deliveries = await subscription.poll(self._batch_size, 5.0)
@@ -131,7 +131,7 @@ class Consumer:
     async def drain(self) -> int:
         """Apply what is in the topics now and return the number of events applied (tests, rebuilds)."""
         await self._recall()
-        subscription = await self._broker.subscribe(self.name, self._topics, self._start_at)
+        subscription = await self._broker.subscribe(self.name, self._topics, self._stored_offset)
         before = self.state.applied
         try:
             while not self.state.halted and (deliveries := await subscription.poll(self._batch_size, 0.0)):
@@ -201,6 +201,13 @@ class Consumer:
         found = await self._store.read(lambda connection: connection.execute(streams).scalars().all())
         self._aside_streams = set(found)
         self.state.set_aside = len(found)
+
+    def _stored_offset(self, topic: str, partition: int) -> int:
+        """Return where to go on as the database knows it now: another member may have had the partition meanwhile."""
+        table = self._tables.consumer_positions
+        query = sa.select(table.c.next_offset).where(table.c.key == f"{self.name}/{topic}/{partition}")
+        with self._store.reading() as connection:
+            return int(connection.execute(query).scalar() or 0)
 
     def _start_at(self, topic: str, partition: int) -> int:
         place = self._places.get((topic, partition))

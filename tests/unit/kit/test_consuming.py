@@ -9,29 +9,40 @@ from typing import Any
 import pytest
 
 from liangfa_kit.errors import Precondition, Unavailable
-from liangfa_kit.messaging.broker import Message
+from liangfa_kit.messaging.broker import Broker, Message
+from liangfa_kit.messaging.local import LocalBroker
 from liangfa_kit.messaging.relay import entries_after
 from tests.tally import (
     KIT,
     MODEL_KIT,
     TOPIC,
     SeenTallies,
-    local_broker,
     model_service,
     seen,
+    tally_broker,
     tally_service,
 )
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("either_database")]
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("either_database", "either_broker")]
 
 
 async def totals(model: Any) -> dict[str, tuple[int, int]]:
     return {row["name"]: (row["total"], row["events"]) for row in await model.rows(seen)}
 
 
+async def published_positions(broker: Broker) -> dict[int, list[int]]:
+    """Return the journal positions in each partition of the topic, in their order there."""
+    subscription = await broker.subscribe("t", [TOPIC], lambda _t, _p: 0)
+    found: dict[int, list[int]] = {}
+    while deliveries := await subscription.poll(1_000, 0):
+        for delivery in deliveries:
+            found.setdefault(delivery.partition, []).append(int(delivery.message.headers["ce_position"]))
+    return found
+
+
 async def test_every_event_reaches_the_read_model_once(tmp_path: Path) -> None:
     """Command, journal, relay, broker, consumer: the sums agree."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     async with tally_service(tmp_path) as tally, model_service(tmp_path, broker) as (model, consumer):
         await asyncio.gather(*(tally.raise_(f"t{i % 5}", i) for i in range(100)))
         await tally.relay(broker).drain()
@@ -42,7 +53,7 @@ async def test_every_event_reaches_the_read_model_once(tmp_path: Path) -> None:
 
 async def test_a_relay_that_forgot_its_place_publishes_again_and_the_effect_stays_single(tmp_path: Path) -> None:
     """A crash after publishing and before saving the place repeats messages, not effects."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     async with tally_service(tmp_path) as tally, model_service(tmp_path, broker) as (model, consumer):
         for i in range(20):
             await tally.raise_("a", i)
@@ -55,9 +66,33 @@ async def test_a_relay_that_forgot_its_place_publishes_again_and_the_effect_stay
     await broker.close()
 
 
+async def test_events_published_again_after_a_crash_take_effect_once_in_every_partition(tmp_path: Path) -> None:
+    """Each partition knows by its own highest position what it has seen; what is new among the repeated is applied."""
+    broker = tally_broker(tmp_path)
+    async with tally_service(tmp_path) as tally, model_service(tmp_path, broker, batch_size=7) as (model, consumer):
+        for i in range(60):
+            await tally.raise_(f"t{i % 9}", i)
+        await tally.relay(broker).drain()
+        await consumer.drain()
+        for i in range(60, 80):
+            await tally.raise_(f"t{i % 9}", i)
+        await tally.train.write(lambda tx: tx.set_counter(f"relay/{TOPIC}", 31))
+        await tally.relay(broker).drain()
+        await tally.train.write(lambda tx: tx.set_counter(f"relay/{TOPIC}", 5))
+        await tally.relay(broker).drain()
+        await consumer.drain()
+        found = await totals(model)
+        assert {name: events for name, (_, events) in found.items()} == {
+            f"tally/t{n}": len(range(n, 80, 9)) for n in range(9)
+        }
+        assert sum(total for total, _ in found.values()) == sum(range(80))
+        assert await consumer.set_aside() == []
+    await broker.close()
+
+
 async def test_the_relay_waits_for_a_missing_position_and_never_skips_it(tmp_path: Path) -> None:
     """When a later position is visible first, nothing after the gap is published until the gap is filled."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     async with tally_service(tmp_path) as tally:
         for i in range(6):
             await tally.raise_("a", i)
@@ -70,15 +105,13 @@ async def test_the_relay_waits_for_a_missing_position_and_never_skips_it(tmp_pat
         await tally.train.write(lambda tx: tx.insert(KIT.journal, [late]))
         await relay.drain()
         assert (relay.state.published, relay.state.gap_before) == (6, None)
-        subscription = await broker.subscribe("t", [TOPIC], lambda _t, _p: 0)
-        ids = [d.message.headers["ce_id"] for d in await subscription.poll(100, 0)]
-        assert ids == [entry.id for entry in entries]
+        assert list((await published_positions(broker)).values()) == [[entry.position for entry in entries]]
     await broker.close()
 
 
 async def test_a_broker_that_is_away_delays_events_and_stops_nobody_from_filing(tmp_path: Path) -> None:
     """Commands commit while publishing fails; the events follow when the broker is back."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     publish = broker.publish
     away = True
 
@@ -105,7 +138,7 @@ async def test_a_broker_that_is_away_delays_events_and_stops_nobody_from_filing(
 
 async def test_poison_is_set_aside_with_its_cause_and_the_rest_goes_on(tmp_path: Path) -> None:
     """The poisoned stream waits as a whole, so that its order survives; other streams do not notice."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     reactions = SeenTallies()
     reactions.poison = {13}
     async with tally_service(tmp_path) as tally, model_service(tmp_path, broker, reactions) as (model, consumer):
@@ -133,7 +166,7 @@ async def test_poison_is_set_aside_with_its_cause_and_the_rest_goes_on(tmp_path:
 
 async def test_too_much_poison_stops_the_consumer_instead_of_setting_everything_aside(tmp_path: Path) -> None:
     """A limit halts it; a mended release goes on from there and loses nothing."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     reactions = SeenTallies()
     reactions.poison = {13}
     async with tally_service(tmp_path) as tally:
@@ -152,7 +185,7 @@ async def test_too_much_poison_stops_the_consumer_instead_of_setting_everything_
 
 async def test_unreadable_messages_are_set_aside_not_fatal(tmp_path: Path) -> None:
     """Missing attributes, unknown types and garbage bytes each become one row for an operator."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     good = {
         "ce_id": "e1", "ce_source": "tally", "ce_position": "1", "ce_subject": "tally/x", "ce_streamversion": "1",
         "ce_type": "google.protobuf.Struct", "ce_time": "2026-03-02T01:00:00+00:00", "ce_actor": "{}",
@@ -167,30 +200,30 @@ async def test_unreadable_messages_are_set_aside_not_fatal(tmp_path: Path) -> No
     )
     async with model_service(tmp_path, broker) as (model, consumer):
         await consumer.drain()
-        assert [row["stream"] for row in await consumer.set_aside()] == ["k1", "k2", "k3"]
+        assert sorted(row["stream"] for row in await consumer.set_aside()) == ["k1", "k2", "k3"]
         assert await totals(model) == {}
     await broker.close()
 
 
 async def test_a_rebuilt_read_model_is_identical_row_by_row(tmp_path: Path) -> None:
     """Emptied and refilled from the log, every row is the same."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     async with tally_service(tmp_path) as tally, model_service(tmp_path, broker) as (model, consumer):
         for i in range(60):
             await tally.raise_(f"t{i % 7}", i)
         await tally.relay(broker).drain()
         await consumer.drain()
-        before = await model.rows(seen)
+        before, places = await model.rows(seen), await model.rows(MODEL_KIT.consumer_positions)
         await model.train.write(lambda tx: tx.upsert(seen, [{**before[0], "total": -1}]))
         assert await consumer.rebuild() == 60
         assert await model.rows(seen) == before
-        assert len(await model.rows(MODEL_KIT.consumer_positions)) == 1
+        assert await model.rows(MODEL_KIT.consumer_positions) == places
     await broker.close()
 
 
 async def test_running_relay_and_consumer_deliver_while_commands_go_on(tmp_path: Path) -> None:
     """As tasks, woken by commits, with nobody draining by hand."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     async with tally_service(tmp_path) as tally, model_service(tmp_path, broker) as (model, consumer):
         tasks = [asyncio.ensure_future(tally.relay(broker).run()), asyncio.ensure_future(consumer.run())]
         for i in range(50):
@@ -206,7 +239,7 @@ async def test_running_relay_and_consumer_deliver_while_commands_go_on(tmp_path:
 
 async def test_a_relay_follows_what_another_process_commits_between_its_own_commits(tmp_path: Path) -> None:
     """What it holds in memory never makes it step over a position that only the journal has."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     async with tally_service(tmp_path) as own, tally_service(tmp_path) as other:
         relay = own.relay(broker)
         task = asyncio.ensure_future(relay.run())
@@ -218,15 +251,15 @@ async def test_a_relay_follows_what_another_process_commits_between_its_own_comm
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert relay.state.saved == 210
-    subscription = await broker.subscribe("t", [TOPIC], lambda _t, _p: 0)
-    positions = [int(d.message.headers["ce_position"]) for d in await subscription.poll(1_000, 0)]
-    assert positions == list(range(1, 211))
+    by_partition = await published_positions(broker)
+    assert sorted(position for positions in by_partition.values() for position in positions) == list(range(1, 211))
+    assert all(positions == sorted(positions) for positions in by_partition.values())
     await broker.close()
 
 
 async def test_two_consumers_of_one_group_at_once_apply_each_event_once(tmp_path: Path) -> None:
     """The place is checked in the transaction that moves it: the one that is overtaken reads it again."""
-    broker = local_broker(tmp_path)
+    broker = LocalBroker(tmp_path / "shared.sqlite3")  # whose members all see the whole topic
     async with tally_service(tmp_path) as tally, model_service(tmp_path, broker, batch_size=7) as (model, one):
         async with model_service(tmp_path, broker, batch_size=5) as (_, two):
             for i in range(120):

@@ -16,7 +16,7 @@ from liangfa_kit.logs import CanonicalLog
 from liangfa_kit.objects import FolderStore, OffsetMismatch
 from liangfa_kit.store.migrate import migrate, sqlite_url
 from liangfa_kit.verify import journal_faults
-from tests.tally import KIT, SeenTallies, local_broker, model_service, seen, tally_service
+from tests.tally import KIT, SeenTallies, model_service, seen, tally_broker, tally_service
 
 pytestmark = pytest.mark.asyncio
 
@@ -50,7 +50,7 @@ async def test_a_disk_that_is_full_for_a_moment_is_no_events_fault(tmp_path: Pat
     class FullOnce(SeenTallies):
         refusals = 5  # as many as halving twenty events down to one takes
 
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     reactions = FullOnce()
     async with tally_service(tmp_path) as tally, model_service(tmp_path, broker, reactions) as (model, consumer):
         for number in range(20):
@@ -74,7 +74,7 @@ async def test_a_disk_that_is_full_for_a_moment_is_no_events_fault(tmp_path: Pat
 async def test_every_consumed_message_has_its_canonical_line(tmp_path: Path) -> None:
     """Type, entity, outcome and reason of each; poison says why."""
     lines: list[bytes] = []
-    broker, reactions = local_broker(tmp_path), SeenTallies()
+    broker, reactions = tally_broker(tmp_path), SeenTallies()
     reactions.poison = {7}
     async with tally_service(tmp_path) as tally, model_service(tmp_path, broker, reactions) as (model, consumer):
         log = CanonicalLog(lines.append, model.clock)

@@ -11,7 +11,7 @@ import pytest
 
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_supervision.hub import FeedFilter, FeedRow, Hub
-from tests.tally import TOPIC, local_broker, model_service, tally_service
+from tests.tally import TOPIC, model_service, tally_broker, tally_service
 
 pytestmark = pytest.mark.asyncio
 ROUNDS = 50
@@ -36,7 +36,7 @@ def started(name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
 @pytest.mark.timeout(240)
 async def test_relay_and_consumer_stop_at_any_moment_and_go_on_where_they_were(tmp_path: Path) -> None:
     """Fifty starts and stops while commands commit; each stop falls at another moment of their work."""
-    broker = local_broker(tmp_path)
+    broker = tally_broker(tmp_path)
     async with tally_service(tmp_path) as tally, model_service(tmp_path, broker) as (_, consumer):
         total = 0
         for number in range(ROUNDS):
@@ -69,7 +69,7 @@ async def test_a_subscription_closes_at_any_moment_of_a_poll(tmp_path: Path) -> 
     from liangfa_kit.messaging.broker import Message
 
     for number in range(ROUNDS):
-        broker = local_broker(tmp_path)
+        broker = tally_broker(tmp_path)
         subscription = await broker.subscribe("readers", [TOPIC], lambda _topic, _partition: 0)
         polling = started("poll", _polling(subscription))
         await broker.publish(TOPIC, [Message("k", b"v", {})])
