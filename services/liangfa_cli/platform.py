@@ -146,8 +146,9 @@ def _supervision_service(supervision: supervision_wiring.Supervision) -> Service
 
 def _meeting_service(meeting: meeting_wiring.JointMeeting) -> Service:
     def readiness() -> Sequence[str]:
-        trouble = meeting.relay.state.trouble
-        return [f"events wait in the journal: {trouble}"] if trouble else []
+        trouble, halted = meeting.relay.state.trouble, meeting.consumer.state.halted
+        waiting = [f"events wait in the journal: {trouble}"] if trouble else []
+        return [*waiting, *([f"the consumer has stopped: {halted}"] if halted else [])]
 
     return _service(meeting_wiring.NAME, meeting, readiness)
 

@@ -21,6 +21,7 @@ SUPERVISORS = frozenset({PROCURATOR, JUSTICE})
 
 _CONSULTATIONS = "/liangfa_protos.joint_meeting.v1.ConsultationService/"
 _PRECEDENTS = "/liangfa_protos.joint_meeting.v1.PrecedentService/"
+_MEETINGS = "/liangfa_protos.joint_meeting.v1.MeetingService/"
 _UNITS = "/liangfa_protos.joint_meeting.v1.UnitService/"
 
 RULES: dict[str, frozenset[str]] = {
@@ -46,6 +47,39 @@ RULES: dict[str, frozenset[str]] = {
     f"{_PRECEDENTS}GetConsultationFigures": PEOPLE,
     f"{_UNITS}EnrolUnit": frozenset({OPERATOR}),
     f"{_UNITS}ListUnits": PEOPLE | {OPERATOR},
+    f"{_MEETINGS}SetMeetingRule": frozenset({OPERATOR}),
+    **{
+        f"{_MEETINGS}{name}": PEOPLE
+        for name in (
+            "GetMeetingRule",
+            "ProposeItem",
+            "GetMeeting",
+            "ListMeetings",
+            "AcknowledgeNotice",
+            "RecordOpinion",
+            "GetMinutes",
+            "ListTasks",
+            "ReportTask",
+            "GetCalendar",
+            "DraftBulletin",
+        )
+    },
+    **{
+        f"{_MEETINGS}{name}": SIGNERS
+        for name in (
+            "RequestSpecialMeeting",
+            "ConveneMeeting",
+            "OrderAgenda",
+            "CancelMeeting",
+            "OpenMeeting",
+            "CastVote",
+            "AdoptResolution",
+            "CloseMeeting",
+            "ConfirmMinutes",
+            "ReviseMinutes",
+            "JudgeTask",
+        )
+    },
 }
 
 

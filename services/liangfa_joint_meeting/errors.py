@@ -262,6 +262,161 @@ class PrecedentNotFound(NotFound):
         )
 
 
+class MeetingNotFound(NotFound):
+    """No such meeting, or not for this caller."""
+
+    reason = "MEETING_NOT_FOUND"
+
+    def __init__(self, meeting_id: str) -> None:
+        super().__init__(
+            f"There is no meeting {meeting_id} of which your unit is a member.",
+            message_zh="未找到该联席会议，或贵单位不是成员单位。",
+            remedy="Open it from the list of meetings.",
+            meeting_id=meeting_id,
+        )
+
+
+class NotAMember(NotFound):
+    """The caller's unit is no member of its region's joint meeting."""
+
+    reason = "NOT_A_MEMBER"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your unit is no member of its region's joint meeting.",
+            message_zh="本辖区未设置联席会议规则，或贵单位不是成员单位。",
+            remedy="Ask the operator of your region to enter the rule and its members.",
+        )
+
+
+class NotTheConvener(Forbidden):
+    """Only the convener's unit may do this."""
+
+    reason = "NOT_THE_CONVENER"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only the convener's unit may do this.",
+            message_zh="只有召集人单位可以进行此操作。",
+            remedy="Ask the convener.",
+        )
+
+
+class MeetingState(Precondition):
+    """The meeting does not stand where this is possible."""
+
+    reason = "MEETING_STATE"
+
+    def __init__(self, meeting_id: str, state: str) -> None:
+        super().__init__(
+            f"Meeting {meeting_id} is {state}: this is not possible now.",
+            message_zh="会议当前状态下不能进行此操作。",
+            remedy="Read the meeting again and see where it stands.",
+            meeting_id=meeting_id,
+            state=state,
+        )
+
+
+class NoQuorum(Precondition):
+    """Too few members are present."""
+
+    reason = "NO_QUORUM"
+
+    def __init__(self, present: int, members: int, percent: int) -> None:
+        super().__init__(
+            f"{present} of {members} members are present; {percent} percent are needed.",
+            message_zh=f"成员单位 {members} 个，到会 {present} 个，未达到规则要求的 {percent}%。",
+            remedy="Wait for more members, or cancel the meeting and convene it again.",
+            present=present,
+            members=members,
+            percent=percent,
+        )
+
+
+class ItemNotFound(NotFound):
+    """No such agenda item in this meeting."""
+
+    reason = "ITEM_NOT_FOUND"
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(
+            f"There is no item {item_id} on this agenda.",
+            message_zh="议程中没有该事项。",
+            remedy="Take the item from the meeting's agenda.",
+            item_id=item_id,
+        )
+
+
+class NotPresent(Precondition):
+    """The unit was not present at the meeting."""
+
+    reason = "NOT_PRESENT"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your unit is not recorded as present at this meeting.",
+            message_zh="贵单位未到会，不能发表意见、表决或确认纪要。",
+            remedy="Ask the convener.",
+        )
+
+
+class VoteNotCarried(Precondition):
+    """The rule wants more votes for a resolution than against it."""
+
+    reason = "VOTE_NOT_CARRIED"
+
+    def __init__(self, votes_for: int, votes_against: int) -> None:
+        super().__init__(
+            f"{votes_for} votes for it, {votes_against} against: the rule wants more votes for it.",
+            message_zh=f"赞成 {votes_for} 票，反对 {votes_against} 票，未获通过。",
+            remedy="Let the members vote, or leave the item without a resolution.",
+            votes_for=votes_for,
+            votes_against=votes_against,
+        )
+
+
+class MinutesChanged(Precondition):
+    """The minutes are not those that were read."""
+
+    reason = "MINUTES_CHANGED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The minutes are not those that you have read.",
+            message_zh="会议纪要内容已变化，请重新阅读后确认。",
+            remedy="Read the meeting again, and send the hash of the minutes that you confirm.",
+        )
+
+
+class TaskNotFound(NotFound):
+    """No such task, or not for this caller."""
+
+    reason = "TASK_NOT_FOUND"
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"There is no task {task_id} that concerns your unit.",
+            message_zh="未找到该任务，或与贵单位无关。",
+            remedy="Open it from the list of tasks.",
+            task_id=task_id,
+        )
+
+
+class TaskState(Precondition):
+    """The task does not stand where this is possible."""
+
+    reason = "TASK_STATE"
+
+    def __init__(self, task_id: str, state: str) -> None:
+        super().__init__(
+            f"Task {task_id} is {state}: this is not possible now.",
+            message_zh="任务当前状态下不能进行此操作。",
+            remedy="Read the task again and see where it stands.",
+            task_id=task_id,
+            state=state,
+        )
+
+
 def invalid(violations: list[FieldViolation]) -> Invalid:
     """Return the refusal of a request with wrong fields: one reason when there is one, all violations in any case."""
     first = violations[0]

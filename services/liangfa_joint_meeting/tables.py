@@ -141,3 +141,72 @@ precedents = sa.Table(
     sa.Index("precedents_consultation", "consultation_id"),
     sa.Index("precedents_published", "published_at"),
 )
+
+meeting_rules = sa.Table(
+    "meeting_rules",
+    metadata,
+    sa.Column("region", sa.Text, primary_key=True),
+    sa.Column("next_due_at", sa.BigInteger, nullable=False, comment="when the next regular meeting is due"),
+    sa.Column("next_alarm_at", sa.BigInteger, comment="when the convener is reminded; NULL once it was told"),
+    sa.Column("last_meeting_at", sa.BigInteger, nullable=False, comment="from when figures of the period count"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised MeetingRule"),
+    sa.Index("meeting_rules_alarm", "next_alarm_at"),
+)
+
+special_requests = sa.Table(
+    "special_requests",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, nullable=False, index=True),
+    sa.Column("unit_id", sa.Text, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("requested_at", sa.BigInteger, nullable=False),
+)
+
+proposals = sa.Table(
+    "proposals",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, nullable=False, index=True),
+    sa.Column("is_taken", sa.Boolean, nullable=False, comment="on the agenda of a meeting"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised AgendaItem"),
+)
+
+meetings = sa.Table(
+    "meetings",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("starts_at", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Meeting"),
+    sa.Index("meetings_region", "region", "starts_at"),
+)
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, nullable=False, index=True),
+    sa.Column("owner_unit_id", sa.Text, nullable=False, index=True),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("due_at", sa.BigInteger, nullable=False, comment="the first instant that is too late"),
+    sa.Column("next_alarm_at", sa.BigInteger, comment="NULL when nothing is left to tell"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Task"),
+    sa.Index("tasks_alarm", "next_alarm_at"),
+)
+
+cases_seen = sa.Table(
+    "cases_seen",
+    metadata,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("agency_id", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("registered_at", sa.BigInteger, nullable=False),
+    sa.Column("is_suspected", sa.Boolean, nullable=False, comment="and no reviewer has rejected it"),
+    sa.Column("suspected_at", sa.BigInteger),
+    sa.Column("offence_name_zh", sa.Text, nullable=False),
+    sa.Index("cases_seen_region", "region", "registered_at"),
+)
+"""What this service knows of cases: a read model of what enforcement_record has published, for figures and agendas."""

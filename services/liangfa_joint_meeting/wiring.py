@@ -8,15 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from liangfa_joint_meeting.authority import authorise
-from liangfa_joint_meeting.commands.alarms import RAISE_REPLY_ALARM, RaiseReplyAlarm
+from liangfa_joint_meeting.commands.alarms import (
+    RAISE_MEETING_ALARM,
+    RAISE_REPLY_ALARM,
+    RAISE_TASK_ALARM,
+    RaiseMeetingAlarm,
+    RaiseReplyAlarm,
+    RaiseTaskAlarm,
+)
 from liangfa_joint_meeting.commands.asking import AskingCommands
 from liangfa_joint_meeting.hub import Hub
 from liangfa_joint_meeting.marking import MarkWriter
 from liangfa_joint_meeting.queries import consulting
+from liangfa_joint_meeting.queries import meeting as meeting_queries
 from liangfa_joint_meeting.queries.consulting import StoredMessage
+from liangfa_joint_meeting.reactions import TOPIC as RECORD_TOPIC
+from liangfa_joint_meeting.reactions import Learning
 from liangfa_joint_meeting.reply_clock import ReplyRule
 from liangfa_joint_meeting.rpc.consultation_servicer import ConsultationServicer
 from liangfa_joint_meeting.rpc.conversation import Talk
+from liangfa_joint_meeting.rpc.meeting_servicer import MeetingServicer
 from liangfa_joint_meeting.rpc.precedent_servicer import PrecedentServicer
 from liangfa_joint_meeting.rpc.unit_servicer import UnitServicer
 from liangfa_joint_meeting.scheduler import Alarm, Scheduler
@@ -26,7 +37,7 @@ from liangfa_kit.clock import Clock
 from liangfa_kit.hosting import Gauge
 from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging.broker import Broker
-from liangfa_kit.messaging.consumer import service_actor
+from liangfa_kit.messaging.consumer import Consumer, service_actor
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.rpc.served import Served, served
 from liangfa_kit.settings import Database
@@ -36,6 +47,7 @@ from liangfa_kit.train import Train
 from liangfa_kit.work import Call
 from liangfa_protos.joint_meeting.v1 import (
     consultation_service_pb2_grpc,
+    meeting_service_pb2_grpc,
     precedent_service_pb2_grpc,
     unit_service_pb2_grpc,
 )
@@ -54,6 +66,7 @@ class JointMeeting:
     store: Store
     train: Train
     relay: Relay
+    consumer: Consumer
     hub: Hub
     marks: MarkWriter
     scheduler: Scheduler
@@ -62,7 +75,7 @@ class JointMeeting:
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """Coroutine functions to run until shutdown."""
-        return (self.relay.run, self.marks.run, self.scheduler.run)
+        return (self.relay.run, self.consumer.run, self.marks.run, self.scheduler.run)
 
     @property
     def gauges(self) -> Sequence[Gauge]:
@@ -117,12 +130,23 @@ def build(
             authority=authorise,
         ),
         served(
+            meeting_service_pb2_grpc.add_MeetingServiceServicer_to_server,
+            MeetingServicer(train, store, clock),
+            authority=authorise,
+        ),
+        served(
             unit_service_pb2_grpc.add_UnitServiceServicer_to_server, UnitServicer(train, store), authority=authorise
         ),
     )
     relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC)
-    scheduler = Scheduler(clock, [_reply_alarm(store, train, hub)])
-    return JointMeeting(store, train, relay, hub, marks, scheduler, services)
+    consumer = Consumer(
+        NAME, store=store, tables=KIT, train=train, broker=broker, clock=clock,
+        topics=(RECORD_TOPIC,), reactions=Learning(),
+    )  # fmt: skip
+    scheduler = Scheduler(
+        clock, [_reply_alarm(store, train, hub), _task_alarm(store, train), _meeting_alarm(store, train)]
+    )
+    return JointMeeting(store, train, relay, consumer, hub, marks, scheduler, services)
 
 
 def _reply_alarm(store: Store, train: Train, hub: Hub) -> Alarm:
@@ -131,6 +155,26 @@ def _reply_alarm(store: Store, train: Train, hub: Hub) -> Alarm:
         for clock_id, consultation_id in due:
             await train.execute(RAISE_REPLY_ALARM, RaiseReplyAlarm(clock_id, consultation_id), _ITSELF)
             hub.look(consultation_id)
+        return len(due)
+
+    return alarm
+
+
+def _task_alarm(store: Store, train: Train) -> Alarm:
+    async def alarm(now: int) -> int:
+        due = await store.read(lambda c: meeting_queries.due_tasks(c, now, _AT_ONCE))
+        for task_id in due:
+            await train.execute(RAISE_TASK_ALARM, RaiseTaskAlarm(task_id), _ITSELF)
+        return len(due)
+
+    return alarm
+
+
+def _meeting_alarm(store: Store, train: Train) -> Alarm:
+    async def alarm(now: int) -> int:
+        due = await store.read(lambda c: meeting_queries.due_regions(c, now, _AT_ONCE))
+        for region in due:
+            await train.execute(RAISE_MEETING_ALARM, RaiseMeetingAlarm(region), _ITSELF)
         return len(due)
 
     return alarm

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from google.protobuf.empty_pb2 import Empty
 
 from liangfa_joint_meeting.records import append, consultation_stream, stored, summary
-from liangfa_joint_meeting.tables import consultations, conversations, reply_clocks
+from liangfa_joint_meeting.tables import consultations, conversations, meeting_rules, reply_clocks, tasks
 from liangfa_kit.clock import BEIJING, from_micros, to_micros
 from liangfa_kit.store.port import Row
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
 from liangfa_protos.joint_meeting.v1 import events_pb2
+from liangfa_protos.joint_meeting.v1.meeting_pb2 import MeetingRule, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,49 @@ def _needs(command: RaiseReplyAlarm) -> Sequence[Need]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RaiseTaskAlarm:
+    """Tell that a task is overdue, once."""
+
+    task_id: str
+
+
+def _raise_task(command: RaiseTaskAlarm, work: Work) -> Empty:
+    row = work.row(tasks, command.task_id)
+    if row is not None and row["next_alarm_at"] is not None and row["next_alarm_at"] <= to_micros(work.now):
+        task = Task.FromString(row["body"])
+        task.is_overdue = True
+        work.save(tasks, {**row, "next_alarm_at": None, "body": task.SerializeToString(deterministic=True)})
+        work.record(f"task/{task.id}", events_pb2.TaskOverdue(task=task))
+    return Empty()
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseMeetingAlarm:
+    """Tell that a region's regular meeting is nearly due, once for each period."""
+
+    region: str
+
+
+def _raise_meeting(command: RaiseMeetingAlarm, work: Work) -> Empty:
+    row = work.row(meeting_rules, command.region)
+    if row is not None and row["next_alarm_at"] is not None and row["next_alarm_at"] <= to_micros(work.now):
+        work.save(meeting_rules, {**row, "next_alarm_at": None})
+        rule = MeetingRule.FromString(row["body"])
+        event = events_pb2.RegularMeetingDue(region=rule.region, convener_unit_id=rule.convener_unit_id)
+        event.due_at.FromMicroseconds(row["next_due_at"])
+        work.record(f"region/{rule.region}", event)
+    return Empty()
+
+
+RAISE_TASK_ALARM = Handler(
+    "RaiseTaskAlarm", _raise_task, Empty,
+    lambda c: (Need(tasks, "id", (c.task_id,)),), lambda c: (f"task/{c.task_id}",),
+)  # fmt: skip
+RAISE_MEETING_ALARM = Handler(
+    "RaiseMeetingAlarm", _raise_meeting, Empty,
+    lambda c: (Need(meeting_rules, "region", (c.region,)),), lambda c: (f"region/{c.region}",),
+)  # fmt: skip
 RAISE_REPLY_ALARM = Handler(
     "RaiseReplyAlarm", _raise, Empty, _needs, lambda c: (consultation_stream(c.consultation_id),)
 )

@@ -18,11 +18,18 @@ from liangfa_kit.identity import Actor
 from liangfa_kit.rpc.client import Outgoing
 from liangfa_kit.rpc.local import local_channel
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
-from liangfa_protos.joint_meeting.v1 import consultation_service_pb2, precedent_service_pb2, unit_service_pb2
+from liangfa_protos.joint_meeting.v1 import (
+    consultation_service_pb2,
+    meeting_pb2,
+    meeting_service_pb2,
+    precedent_service_pb2,
+    unit_service_pb2,
+)
 from liangfa_protos.joint_meeting.v1.consultation_service_pb2_grpc import ConsultationServiceStub
+from liangfa_protos.joint_meeting.v1.meeting_service_pb2_grpc import MeetingServiceStub
 from liangfa_protos.joint_meeting.v1.precedent_service_pb2_grpc import PrecedentServiceStub
 from liangfa_protos.joint_meeting.v1.unit_service_pb2_grpc import UnitServiceStub
-from tests.consulting import FAR, MARKET, Service, person, question, running_service, unit
+from tests.consulting import FAR, MARKET, START, Service, person, question, running_service, unit
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
@@ -30,11 +37,13 @@ SIGNERS = {"agency_head", "legal_reviewer", "procurator", "police", "justice_sup
 PEOPLE = SIGNERS | {"officer"}
 MODULES: dict[str, Any] = {
     "ConsultationService": consultation_service_pb2,
+    "MeetingService": meeting_service_pb2,
     "PrecedentService": precedent_service_pb2,
     "UnitService": unit_service_pb2,
 }
 STUBS: dict[str, Any] = {
     "ConsultationService": ConsultationServiceStub,
+    "MeetingService": MeetingServiceStub,
     "PrecedentService": PrecedentServiceStub,
     "UnitService": UnitServiceStub,
 }
@@ -63,6 +72,40 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "PrecedentService/SearchPrecedents": (PEOPLE, "none"),
     "PrecedentService/SuggestPrecedents": (PEOPLE, "none"),
     "PrecedentService/GetConsultationFigures": (PEOPLE, "none"),
+    "MeetingService/SetMeetingRule": ({"operator"}, "region"),
+    **{
+        f"MeetingService/{name}": (PEOPLE, "member")
+        for name in (
+            "GetMeetingRule",
+            "ProposeItem",
+            "GetMeeting",
+            "ListMeetings",
+            "AcknowledgeNotice",
+            "RecordOpinion",
+            "GetMinutes",
+            "ListTasks",
+            "GetCalendar",
+            "DraftBulletin",
+        )
+    },
+    **{
+        f"MeetingService/{name}": (SIGNERS, "member")
+        for name in ("RequestSpecialMeeting", "CastVote", "ConfirmMinutes")
+    },
+    **{
+        f"MeetingService/{name}": (SIGNERS, "convener")
+        for name in (
+            "ConveneMeeting",
+            "OrderAgenda",
+            "CancelMeeting",
+            "OpenMeeting",
+            "AdoptResolution",
+            "CloseMeeting",
+            "ReviseMinutes",
+            "JudgeTask",
+        )
+    },
+    "MeetingService/ReportTask": (PEOPLE, "owner"),
     "UnitService/EnrolUnit": ({"operator"}, "region"),
     "UnitService/ListUnits": (PEOPLE | {"operator"}, "none"),
 }
@@ -77,6 +120,10 @@ RELATIONS = {
 }
 
 
+MEMBERS, CONVENER = {"asker", "consulted", "invited"}, "invited"
+"""Which of them are members of the joint meeting, and which convenes it. The task is the consulted unit's."""
+
+
 def expected(role: str, relation: str, rpc: str) -> str:
     """Return what must come of the call: in, FORBIDDEN or NOT_FOUND."""
     roles, guard = EXPECTED[rpc]
@@ -86,6 +133,10 @@ def expected(role: str, relation: str, rpc: str) -> str:
         return "in"
     if guard == "region":
         return "FORBIDDEN" if relation == "far" else "in"
+    if guard in {"member", "convener", "owner"}:
+        if relation not in MEMBERS or (guard == "owner" and relation != "consulted"):
+            return "NOT_FOUND"
+        return "in" if guard != "convener" or relation == CONVENER else "FORBIDDEN"
     if relation not in {"asker", "consulted", "invited"}:
         return "NOT_FOUND"
     return "in" if guard in {"part", relation} else "FORBIDDEN"
@@ -95,13 +146,39 @@ class Things:
     """One consultation of the market regulator with everybody in every relation, and a request of every RPC about it."""
 
     def __init__(self) -> None:
-        self.consultation_id = self.answer_id = ""
+        self.consultation_id = self.answer_id = self.meeting_id = self.task_id = ""
 
     async def make(self, service: Service) -> None:
         asked = await service.ask(invited_unit_ids=["procuratorate", "ecology"])
         self.consultation_id = asked.id
         await service.leave(asked.id, MARKET, "ecology")
         self.answer_id = (await service.answer(asked.id)).id
+        stub: Any = MeetingServiceStub(service.channel(person("desk", "operator")))
+        units = ["procuratorate", "police", "market"]
+        rule = meeting_pb2.MeetingRule(
+            region="420111", convener_unit_id="procuratorate", member_unit_ids=units, months_between=6,
+            special_requests=3, quorum_percent=50, remind_days=14,
+        )  # fmt: skip
+        await stub.SetMeetingRule(meeting_service_pb2.SetMeetingRuleRequest(request_id="m0", rule=rule))
+        stub = MeetingServiceStub(service.channel(person("procuratorate", "procurator")))
+        request_class: Any = meeting_service_pb2.ConveneMeetingRequest
+        convene = request_class(
+            request_id="m1", kind=meeting_pb2.MEETING_KIND_SPECIAL, title="会", place="室", starts_at=START
+        )
+        propose = meeting_service_pb2.ProposeItemRequest(request_id="m2", title="事项")
+        await stub.ProposeItem(propose)
+        meeting = (await stub.ConveneMeeting(convene)).meeting
+        self.meeting_id = meeting.id
+        await stub.OpenMeeting(
+            meeting_service_pb2.OpenMeetingRequest(request_id="m3", meeting_id=meeting.id, present_unit_ids=units)
+        )
+        draft = meeting_service_pb2.TaskDraft(owner_unit_id="police", text="办", due_on="2026-12-01")
+        adopted = await stub.AdoptResolution(
+            meeting_service_pb2.AdoptResolutionRequest(
+                request_id="m4", meeting_id=meeting.id, item_id=meeting.agenda[0].id, text="议", tasks=[draft]
+            )
+        )
+        self.task_id = adopted.tasks[0].id
 
     def request(self, rpc: str, number: int) -> Message:
         name = rpc.partition("/")[2]
@@ -117,14 +194,27 @@ class Things:
             "AcknowledgeAnswer": {"answer_id": self.answer_id, "sha256": "0"},
             "RecordOutcome": {"answer_id": self.answer_id, "outcome": pb.OUTCOME_FOLLOWED, "reason": "x"},
             "ReopenConsultation": {"reason": "x"},
+            "GetMeetingRule": {"region": "420111"},
+            "ListMeetings": {"page_size": 1},
+            "ConveneMeeting": {"title": ""},
+            "DraftBulletin": {"day_from": "2026-03-01", "day_to": "2026-03-31"},
+            "RecordOpinion": {"item_id": "none", "text": "x"},
+            "CastVote": {"item_id": "none", "choice": 1},
+            "AdoptResolution": {"item_id": "none", "text": "x"},
+            "OpenMeeting": {"present_unit_ids": []},
+            "ReportTask": {"reply": ""},
         }.get(name, {})
+        if name == "SetMeetingRule":
+            rule = meeting_pb2.MeetingRule(region="420111", months_between=0)
+            return meeting_service_pb2.SetMeetingRuleRequest(request_id=f"q{number}", rule=rule)
         if name == "Converse":
             opening = consultation_service_pb2.OpenConversation(consultation_id=self.consultation_id)
             return consultation_service_pb2.ConverseRequest(open=opening)
         module: Any = MODULES[rpc.partition("/")[0]]
         message_class = getattr(module, f"{name}Request")
         fields = set(message_class.DESCRIPTOR.fields_by_name)
-        usual = {"request_id": f"q{number}", "consultation_id": self.consultation_id}
+        usual = {"request_id": f"q{number}", "consultation_id": self.consultation_id, "meeting_id": self.meeting_id,
+                 "task_id": self.task_id}  # fmt: skip
         made: Message = message_class(**{key: value for key, value in usual.items() if key in fields}, **values)
         return made
 
@@ -146,7 +236,7 @@ async def outcome(service: Service, caller: Actor, rpc: str, request: Message) -
     except Forbidden as error:
         return "FORBIDDEN", str(error)
     except NotFound as error:
-        if error.reason in {"UNIT_UNKNOWN", "ANSWER_NOT_FOUND", "PRECEDENT_NOT_FOUND"}:
+        if error.reason in {"UNIT_UNKNOWN", "ANSWER_NOT_FOUND", "PRECEDENT_NOT_FOUND", "ITEM_NOT_FOUND"}:
             return "in", ""
         return "NOT_FOUND", f"{error.reason} {error} {error.message_zh} {error.remedy} {error.metadata}"
     except PlatformError as error:
@@ -154,12 +244,21 @@ async def outcome(service: Service, caller: Actor, rpc: str, request: Message) -
     return "in", ""
 
 
+NOBODY = "0190aaaa-0000-7000-8000-000000000000"
+
+
+def without_ids(told: str, things: Things) -> str:
+    for key in (things.consultation_id, things.meeting_id, things.task_id):
+        told = told.replace(key, "ID")
+    return told
+
+
 async def test_every_rpc_for_every_role_and_relation(tmp_path: Path) -> None:
     """The generated table: whoever is not named in it is refused, and a stranger is told what a nobody is told."""
     async with running_service(tmp_path) as service:
         things, nothing = Things(), Things()
         await things.make(service)
-        nothing.consultation_id = "0190aaaa-0000-7000-8000-000000000000"
+        nothing.consultation_id = nothing.meeting_id = nothing.task_id = NOBODY
         wrong, number = [], 0
         for rpc in sorted(EXPECTED, key=lambda name: name.endswith(("CloseConsultation", "ReopenConsultation"))):
             for role in ROLES:
@@ -171,7 +270,7 @@ async def test_every_rpc_for_every_role_and_relation(tmp_path: Path) -> None:
                         wrong.append(f"{rpc} as {role} of {relation}: {found}, not {expected(role, relation, rpc)}")
                     if found == "NOT_FOUND":
                         _, nobody = await outcome(service, caller, rpc, nothing.request(rpc, number + 100_000))
-                        if nobody.replace(nothing.consultation_id, things.consultation_id) != told:
+                        if without_ids(nobody, nothing) != without_ids(told, things):
                             wrong.append(f"{rpc} as {role} of {relation} tells: {told}")
         assert not wrong, "\n".join(wrong)
 

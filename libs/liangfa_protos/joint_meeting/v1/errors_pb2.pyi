@@ -80,6 +80,28 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The consultation has no precedent."""
     ERROR_REASON_DATE_MALFORMED: _ErrorReason.ValueType  # 28
     """A date is not a date of the calendar."""
+    ERROR_REASON_MEETING_NOT_FOUND: _ErrorReason.ValueType  # 29
+    """No such meeting, or not for this caller."""
+    ERROR_REASON_NOT_A_MEMBER: _ErrorReason.ValueType  # 30
+    """The caller's unit is no member of its region's joint meeting."""
+    ERROR_REASON_NOT_THE_CONVENER: _ErrorReason.ValueType  # 31
+    """Only the convener's unit may do this."""
+    ERROR_REASON_MEETING_STATE: _ErrorReason.ValueType  # 32
+    """The meeting does not stand where this is possible."""
+    ERROR_REASON_NO_QUORUM: _ErrorReason.ValueType  # 33
+    """Too few members are present."""
+    ERROR_REASON_ITEM_NOT_FOUND: _ErrorReason.ValueType  # 34
+    """No such agenda item in this meeting."""
+    ERROR_REASON_NOT_PRESENT: _ErrorReason.ValueType  # 35
+    """The unit was not present at the meeting."""
+    ERROR_REASON_VOTE_NOT_CARRIED: _ErrorReason.ValueType  # 36
+    """The rule wants more votes for a resolution than against it."""
+    ERROR_REASON_MINUTES_CHANGED: _ErrorReason.ValueType  # 37
+    """The minutes are not those that were read."""
+    ERROR_REASON_TASK_NOT_FOUND: _ErrorReason.ValueType  # 38
+    """No such task, or not for this caller."""
+    ERROR_REASON_TASK_STATE: _ErrorReason.ValueType  # 39
+    """The task does not stand where this is possible."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -142,4 +164,26 @@ ERROR_REASON_PRECEDENT_NOT_FOUND: ErrorReason.ValueType  # 27
 """The consultation has no precedent."""
 ERROR_REASON_DATE_MALFORMED: ErrorReason.ValueType  # 28
 """A date is not a date of the calendar."""
+ERROR_REASON_MEETING_NOT_FOUND: ErrorReason.ValueType  # 29
+"""No such meeting, or not for this caller."""
+ERROR_REASON_NOT_A_MEMBER: ErrorReason.ValueType  # 30
+"""The caller's unit is no member of its region's joint meeting."""
+ERROR_REASON_NOT_THE_CONVENER: ErrorReason.ValueType  # 31
+"""Only the convener's unit may do this."""
+ERROR_REASON_MEETING_STATE: ErrorReason.ValueType  # 32
+"""The meeting does not stand where this is possible."""
+ERROR_REASON_NO_QUORUM: ErrorReason.ValueType  # 33
+"""Too few members are present."""
+ERROR_REASON_ITEM_NOT_FOUND: ErrorReason.ValueType  # 34
+"""No such agenda item in this meeting."""
+ERROR_REASON_NOT_PRESENT: ErrorReason.ValueType  # 35
+"""The unit was not present at the meeting."""
+ERROR_REASON_VOTE_NOT_CARRIED: ErrorReason.ValueType  # 36
+"""The rule wants more votes for a resolution than against it."""
+ERROR_REASON_MINUTES_CHANGED: ErrorReason.ValueType  # 37
+"""The minutes are not those that were read."""
+ERROR_REASON_TASK_NOT_FOUND: ErrorReason.ValueType  # 38
+"""No such task, or not for this caller."""
+ERROR_REASON_TASK_STATE: ErrorReason.ValueType  # 39
+"""The task does not stand where this is possible."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

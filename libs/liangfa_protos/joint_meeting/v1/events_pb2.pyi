@@ -11,6 +11,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as _consultation_pb2
+from liangfa_protos.joint_meeting.v1 import meeting_pb2 as _meeting_pb2
 from liangfa_protos.joint_meeting.v1 import precedent_service_pb2 as _precedent_service_pb2
 from liangfa_protos.joint_meeting.v1 import unit_service_pb2 as _unit_service_pb2
 import builtins as _builtins
@@ -497,3 +498,533 @@ class PrecedentWithdrawn(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PrecedentWithdrawn: _TypeAlias = PrecedentWithdrawn  # noqa: Y015
+
+@_typing.final
+class MeetingRuleSet(_message.Message):
+    """A region's rule was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rule(self) -> _meeting_pb2.MeetingRule:
+        """The rule."""
+
+    def __init__(
+        self,
+        *,
+        rule: _meeting_pb2.MeetingRule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeetingRuleSet: _TypeAlias = MeetingRuleSet  # noqa: Y015
+
+@_typing.final
+class SpecialMeetingRequested(_message.Message):
+    """A member asked for a special meeting."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    UNIT_NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    IS_DUE_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Division code."""
+    unit_id: _builtins.str
+    """Unit."""
+    unit_name: _builtins.str
+    """Its name."""
+    reason: _builtins.str
+    """Why."""
+    is_due: _builtins.bool
+    """Whether the rule is met."""
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        unit_id: _builtins.str = ...,
+        unit_name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        is_due: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_due", b"is_due", "reason", b"reason", "region", b"region", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpecialMeetingRequested: _TypeAlias = SpecialMeetingRequested  # noqa: Y015
+
+@_typing.final
+class ItemProposed(_message.Message):
+    """A member proposed an item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Division code."""
+    @_builtins.property
+    def item(self) -> _meeting_pb2.AgendaItem:
+        """The item."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        item: _meeting_pb2.AgendaItem | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ItemProposed: _TypeAlias = ItemProposed  # noqa: Y015
+
+@_typing.final
+class MeetingConvened(_message.Message):
+    """A meeting was convened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def meeting(self) -> _meeting_pb2.Meeting:
+        """The meeting."""
+
+    def __init__(
+        self,
+        *,
+        meeting: _meeting_pb2.Meeting | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["meeting", b"meeting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["meeting", b"meeting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeetingConvened: _TypeAlias = MeetingConvened  # noqa: Y015
+
+@_typing.final
+class AgendaOrdered(_message.Message):
+    """An agenda was ordered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_ID_FIELD_NUMBER: _builtins.int
+    ITEM_IDS_FIELD_NUMBER: _builtins.int
+    meeting_id: _builtins.str
+    """Meeting."""
+    @_builtins.property
+    def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Items in order."""
+
+    def __init__(
+        self,
+        *,
+        meeting_id: _builtins.str = ...,
+        item_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_ids", b"item_ids", "meeting_id", b"meeting_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgendaOrdered: _TypeAlias = AgendaOrdered  # noqa: Y015
+
+@_typing.final
+class MeetingCancelled(_message.Message):
+    """A meeting is not held."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    meeting_id: _builtins.str
+    """Meeting."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        meeting_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["meeting_id", b"meeting_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeetingCancelled: _TypeAlias = MeetingCancelled  # noqa: Y015
+
+@_typing.final
+class NoticeReceived(_message.Message):
+    """A member received the notice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_ID_FIELD_NUMBER: _builtins.int
+    ATTENDANCE_FIELD_NUMBER: _builtins.int
+    meeting_id: _builtins.str
+    """Meeting."""
+    @_builtins.property
+    def attendance(self) -> _meeting_pb2.Attendance:
+        """The member's part."""
+
+    def __init__(
+        self,
+        *,
+        meeting_id: _builtins.str = ...,
+        attendance: _meeting_pb2.Attendance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attendance", b"attendance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendance", b"attendance", "meeting_id", b"meeting_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoticeReceived: _TypeAlias = NoticeReceived  # noqa: Y015
+
+@_typing.final
+class MeetingOpened(_message.Message):
+    """A meeting was opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_ID_FIELD_NUMBER: _builtins.int
+    PRESENT_UNIT_IDS_FIELD_NUMBER: _builtins.int
+    meeting_id: _builtins.str
+    """Meeting."""
+    @_builtins.property
+    def present_unit_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Units that are present."""
+
+    def __init__(
+        self,
+        *,
+        meeting_id: _builtins.str = ...,
+        present_unit_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["meeting_id", b"meeting_id", "present_unit_ids", b"present_unit_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeetingOpened: _TypeAlias = MeetingOpened  # noqa: Y015
+
+@_typing.final
+class OpinionRecorded(_message.Message):
+    """A member gave an opinion."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_ID_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    OPINION_FIELD_NUMBER: _builtins.int
+    meeting_id: _builtins.str
+    """Meeting."""
+    item_id: _builtins.str
+    """Item."""
+    @_builtins.property
+    def opinion(self) -> _meeting_pb2.Opinion:
+        """The opinion."""
+
+    def __init__(
+        self,
+        *,
+        meeting_id: _builtins.str = ...,
+        item_id: _builtins.str = ...,
+        opinion: _meeting_pb2.Opinion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["opinion", b"opinion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_id", b"item_id", "meeting_id", b"meeting_id", "opinion", b"opinion"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpinionRecorded: _TypeAlias = OpinionRecorded  # noqa: Y015
+
+@_typing.final
+class VoteCast(_message.Message):
+    """A member voted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_ID_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    VOTE_FIELD_NUMBER: _builtins.int
+    meeting_id: _builtins.str
+    """Meeting."""
+    item_id: _builtins.str
+    """Item."""
+    @_builtins.property
+    def vote(self) -> _meeting_pb2.Vote:
+        """The vote."""
+
+    def __init__(
+        self,
+        *,
+        meeting_id: _builtins.str = ...,
+        item_id: _builtins.str = ...,
+        vote: _meeting_pb2.Vote | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vote", b"vote"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_id", b"item_id", "meeting_id", b"meeting_id", "vote", b"vote"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoteCast: _TypeAlias = VoteCast  # noqa: Y015
+
+@_typing.final
+class ResolutionAdopted(_message.Message):
+    """A meeting resolved something."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_ID_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    meeting_id: _builtins.str
+    """Meeting."""
+    item_id: _builtins.str
+    """Item."""
+    region: _builtins.str
+    """Division code."""
+    @_builtins.property
+    def resolution(self) -> _meeting_pb2.Resolution:
+        """The resolution."""
+
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_meeting_pb2.Task]:
+        """Its tasks."""
+
+    def __init__(
+        self,
+        *,
+        meeting_id: _builtins.str = ...,
+        item_id: _builtins.str = ...,
+        resolution: _meeting_pb2.Resolution | None = ...,
+        tasks: _abc.Iterable[_meeting_pb2.Task] | None = ...,
+        region: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resolution", b"resolution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_id", b"item_id", "meeting_id", b"meeting_id", "region", b"region", "resolution", b"resolution", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolutionAdopted: _TypeAlias = ResolutionAdopted  # noqa: Y015
+
+@_typing.final
+class MinutesDrafted(_message.Message):
+    """Minutes were drafted, or revised."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    meeting_id: _builtins.str
+    """Meeting."""
+    document_number: _builtins.str
+    """Document number."""
+    sha256: _builtins.str
+    """SHA-256 of the minutes."""
+    def __init__(
+        self,
+        *,
+        meeting_id: _builtins.str = ...,
+        document_number: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "meeting_id", b"meeting_id", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MinutesDrafted: _TypeAlias = MinutesDrafted  # noqa: Y015
+
+@_typing.final
+class MinutesConfirmed(_message.Message):
+    """A member confirmed the minutes, or objected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_ID_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_FIELD_NUMBER: _builtins.int
+    meeting_id: _builtins.str
+    """Meeting."""
+    @_builtins.property
+    def confirmation(self) -> _meeting_pb2.Confirmation:
+        """What the member says."""
+
+    def __init__(
+        self,
+        *,
+        meeting_id: _builtins.str = ...,
+        confirmation: _meeting_pb2.Confirmation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmation", b"confirmation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmation", b"confirmation", "meeting_id", b"meeting_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MinutesConfirmed: _TypeAlias = MinutesConfirmed  # noqa: Y015
+
+@_typing.final
+class MinutesSealed(_message.Message):
+    """Minutes were confirmed by all and sealed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEETING_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    meeting_id: _builtins.str
+    """Meeting."""
+    document_number: _builtins.str
+    """Document number."""
+    sha256: _builtins.str
+    """SHA-256 of the minutes."""
+    region: _builtins.str
+    """Division code."""
+    title: _builtins.str
+    """Title of the meeting."""
+    def __init__(
+        self,
+        *,
+        meeting_id: _builtins.str = ...,
+        document_number: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+        region: _builtins.str = ...,
+        title: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "meeting_id", b"meeting_id", "region", b"region", "sha256", b"sha256", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MinutesSealed: _TypeAlias = MinutesSealed  # noqa: Y015
+
+@_typing.final
+class TaskReported(_message.Message):
+    """The owner reported a task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> _meeting_pb2.Task:
+        """The task."""
+
+    def __init__(
+        self,
+        *,
+        task: _meeting_pb2.Task | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskReported: _TypeAlias = TaskReported  # noqa: Y015
+
+@_typing.final
+class TaskJudged(_message.Message):
+    """The convener judged a report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> _meeting_pb2.Task:
+        """The task."""
+
+    def __init__(
+        self,
+        *,
+        task: _meeting_pb2.Task | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskJudged: _TypeAlias = TaskJudged  # noqa: Y015
+
+@_typing.final
+class TaskOverdue(_message.Message):
+    """A task is overdue. Once for each task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> _meeting_pb2.Task:
+        """The task."""
+
+    def __init__(
+        self,
+        *,
+        task: _meeting_pb2.Task | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskOverdue: _TypeAlias = TaskOverdue  # noqa: Y015
+
+@_typing.final
+class RegularMeetingDue(_message.Message):
+    """A regular meeting is nearly due, and none is convened. Once for each period."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    CONVENER_UNIT_ID_FIELD_NUMBER: _builtins.int
+    DUE_AT_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Division code."""
+    convener_unit_id: _builtins.str
+    """Unit of the convener."""
+    @_builtins.property
+    def due_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is due."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        convener_unit_id: _builtins.str = ...,
+        due_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["convener_unit_id", b"convener_unit_id", "due_at", b"due_at", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegularMeetingDue: _TypeAlias = RegularMeetingDue  # noqa: Y015
