@@ -17,6 +17,14 @@ class Limits:
     """Sum of the members of a workbook after unpacking."""
     unpack_ratio: int = 250
     """Unpacked to packed bytes of one member; counted from 64 MiB unpacked on. Real sheets stay below 40."""
+    part_bytes: int = 16 * 1024 * 1024
+    """A workbook's styles, its list of sheets and the like, each held in memory whole."""
+    shared_bytes: int = 512 * 1024 * 1024
+    """A workbook's shared texts, held in memory."""
+    tags: int = 200_000
+    """Tags of one row of a workbook; a full row of 16,384 cells has a third of that."""
     columns: int = 1_000
     markup_bytes: int = 64 * 1024 * 1024
     """HTML and XML tables are held in memory whole."""
+    markup_tags: int = 4_000_000
+    """Tags of such a table: 100,000 rows of 20 columns."""

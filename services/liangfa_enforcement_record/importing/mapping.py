@@ -76,6 +76,9 @@ def _loaded(text: str) -> dict[str, Any]:
     if len(text) > _MOST_BYTES:
         raise _invalid("it is too large")
     try:
+        # An alias stands for what it names each time that it is told: a few of them in each other grow without end.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise _invalid("aliases (*name) are not taken: write the value out")
         data = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _invalid(" ".join(str(error).split())[:200]) from error

@@ -42,6 +42,8 @@ def _content(file: BinaryIO, limits: Limits) -> str:
     content = file.read(limits.markup_bytes + 1)
     if len(content) > limits.markup_bytes:
         raise TableRefused("FILE_TOO_LARGE", size_bytes=len(content), limit_bytes=limits.markup_bytes)
+    if content.count(b"<") > limits.markup_tags:
+        raise TableRefused("FILE_TOO_LARGE", size_bytes=len(content), limit_bytes=limits.markup_bytes)
     encoding = detect_encoding(file)
     return content[encoding.bom_bytes :].decode(encoding.name, "replace")
 

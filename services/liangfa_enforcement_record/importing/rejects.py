@@ -18,7 +18,7 @@ from liangfa_enforcement_record.importing.drafts import OutcomeKind, RowOutcome
 from liangfa_enforcement_record.importing.mapping import PROBLEM_COLUMN
 
 ADDED = tuple(PROBLEM_COLUMN + name for name in ("行号", "列", "原值", "代码", "原因", "处理办法"))
-_RUN = frozenset("=+-@\t\r")
+_RUN = frozenset("=+-@\t\r＝＋－＠")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,11}(?:\.[0-9]+)?")
 _LONG_NUMBER = re.compile(r"[0-9]{12,}")
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -44,7 +44,7 @@ def reject_lines(outcomes: Iterable[RowOutcome]) -> Iterator[list[str]]:
             continue
         if width is None:
             width = len(outcome.names)
-            yield [*outcome.names, *ADDED]
+            yield [*map(inert, outcome.names), *ADDED]
         yield [*map(inert, _original(outcome, width)), *map(inert, _told(outcome))]
     if width is None:
         yield list(ADDED)

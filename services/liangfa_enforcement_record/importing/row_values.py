@@ -17,6 +17,7 @@ from liangfa_standards.dates import DateReading, DateRemark, Precision, read_dat
 from liangfa_standards.money import MoneyReading, MoneyRemark, MoneyUnit, read_money
 from liangfa_standards.texts import REPLACEMENT, clean_name, clean_text, has_control_characters
 
+_GUARDED = frozenset("=+-@＝＋－＠")
 MAX_CHARACTERS = {"facts": 100_000, "cause": 500, "case_name": 500, "document_number": 128, "case_number": 100}
 _MAX_TEXT, _MAX_NAME, _MAX_CODE = 20_000, 200, 200
 _CUT_LENGTHS = frozenset([72, 100, 255, 256, 500, 512, 1000, 1024, 2000, 2048, 4000, 4096])
@@ -140,7 +141,7 @@ class RowValues:
     def _unescaped(self, column: ReadColumn, value: str) -> str:
         """Take off the apostrophe with which exports keep a cell from being computed; a formula stays as text."""
         if value[0] == "'":
-            return value[1:] if value[1:2] in {"=", "+", "-", "@"} or value[1:2].isdigit() else value
+            return value[1:] if value[1:2] in _GUARDED or value[1:2].isdigit() else value
         if column.kind in {Kind.TEXT, Kind.NAME}:
             self._note(column, value, "FORMULA_AS_TEXT")
         return value

@@ -7,6 +7,7 @@ a formula without one is taken as text.
 
 from __future__ import annotations
 
+import io
 import posixpath
 import re
 import zipfile
@@ -129,11 +130,16 @@ class Workbook:
         return [_shows_date(custom[number]) if number in custom else number in _DATE_FORMATS for number in ids]
 
     def _tree(self, member: str) -> Any:
+        size = self._archive.getinfo(member).file_size if member in self._archive.NameToInfo else 0
+        if size > self._limits.part_bytes:
+            raise TableRefused("FILE_ZIP_BOMB", unpacked_bytes=size, limit_bytes=self._limits.part_bytes)
         with _damage_told(member):
             parser = etree.XMLParser(
                 remove_comments=True, remove_pis=True, resolve_entities=False, no_network=True, load_dtd=False
             )
-            return etree.fromstring(self._archive.read(member), parser)
+            content = self._archive.read(member)
+            _Counted(io.BytesIO(content), self._limits.tags).read()
+            return etree.fromstring(content, parser)
 
     def traits(self, sheet: SheetEntry) -> SheetTraits:
         """Look through the sheet's bytes once, without parsing them."""
@@ -171,8 +177,10 @@ class Workbook:
     def _elements(self, member: str, tag: str) -> Iterator[Any]:
         """Yield the elements of a member one at a time; those behind are forgotten a few dozen at once."""
         with _damage_told(member), self._archive.open(member) as stream:
-            for count, (_, element) in enumerate(_parsed(stream, tag), start=1):
+            counted = _Counted(stream, self._limits.tags)
+            for count, (_, element) in enumerate(_parsed(counted, tag), start=1):
                 yield element
+                counted.tags = 0
                 if count % _FORGET_EVERY == 0:
                     parent = element.getparent()
                     del parent[: parent.index(element)]  # the parser is ahead: what follows is still to come
@@ -186,6 +194,9 @@ class Workbook:
     def _read_texts(self) -> list[str]:
         if "xl/sharedStrings.xml" not in self._archive.namelist():
             return []
+        size = self._archive.getinfo("xl/sharedStrings.xml").file_size
+        if size > self._limits.shared_bytes:
+            raise TableRefused("FILE_ZIP_BOMB", unpacked_bytes=size, limit_bytes=self._limits.shared_bytes)
         return [_text_of(element) for element in self._elements("xl/sharedStrings.xml", "{*}si")]
 
     def _cells(self, row: Any, number: int) -> list[str]:
@@ -234,6 +245,23 @@ class Workbook:
         return iso_text(stored) if kind == "d" else stored
 
 
+class _Counted:
+    """Bytes on their way to the parser, with their tags counted: what holds no row must not grow in memory unseen."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self.tags = 0
+        self._stream = stream
+        self._limit = limit
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes. Raises `TableRefused` when too many tags came since `tags` was set to 0."""
+        content = self._stream.read(size)
+        self.tags += content.count(b"<")
+        if self.tags > self._limit:
+            raise TableRefused("FILE_ZIP_BOMB", unpacked_bytes=f"{self.tags} tags", limit_bytes=f"{self._limit} tags")
+        return content
+
+
 def _shared(texts: list[str], stored: str) -> str:
     try:
         return texts[int(stored)]
@@ -255,7 +283,7 @@ def _refuse_bomb(archive: zipfile.ZipFile, limits: Limits) -> None:
         raise TableRefused("FILE_PASSWORD_PROTECTED")
 
 
-def _parsed(stream: IO[bytes], tag: str) -> Any:
+def _parsed(stream: _Counted, tag: str) -> Any:
     return etree.iterparse(
         stream, tag=tag, remove_comments=True, remove_pis=True, resolve_entities=False, no_network=True, load_dtd=False
     )
