@@ -18,7 +18,7 @@ from liangfa_joint_meeting.tables import KIT as MEETING_KIT
 from liangfa_kit.clock import SystemClock, from_micros
 from liangfa_kit.errors import Invalid, NotFound
 from liangfa_kit.journal import Fault
-from liangfa_kit.messaging.local import LocalBroker
+from liangfa_kit.messaging.opening import open_broker
 from liangfa_kit.objects import FolderStore
 from liangfa_kit.settings import PlatformSettings
 from liangfa_kit.store.opening import existing_store, has_store
@@ -81,7 +81,7 @@ async def _checked_files(folder: Path, store: Store) -> Checked:
 async def tend_consumer(settings: PlatformSettings, action: str, event_id: str, out: Console) -> None:
     """List, replay or rebuild, as an operator asks."""
     folder = settings.storage.folder
-    broker = LocalBroker(folder / "events" / "events.sqlite3")
+    broker = open_broker(settings)
     supervision = supervision_wiring.build(folder, broker, SystemClock(), database=settings.database)
     supervision.start()
     try:
@@ -95,7 +95,9 @@ async def tend_consumer(settings: PlatformSettings, action: str, event_id: str, 
             out.print(f"The read models were rebuilt from {count} events.")
         else:
             raise Invalid(
-                f"Unknown action {action!r}.", remedy="Say aside, replay or rebuild.", reason="ACTION_UNKNOWN"
+                f"Unknown action {action!r}.",
+                remedy="Say aside, replay, rebuild, tail or topics.",
+                reason="ACTION_UNKNOWN",
             )
     finally:
         await supervision.stop()

@@ -288,13 +288,25 @@ def import_table(
 
 @app.command()
 def events(
-    action: Annotated[str, typer.Argument(help="aside: list what was set aside; replay; rebuild")] = "aside",
-    event_id: Annotated[str, typer.Argument(help="Event to replay.")] = "",
+    action: Annotated[
+        str, typer.Argument(help="aside: list what was set aside; replay; rebuild; tail; topics")
+    ] = "aside",
+    name: Annotated[str, typer.Argument(help="Event to replay; service or topic to tail, all when left out.")] = "",
     folder: _Folder = Path("var"),
+    from_start: Annotated[bool, typer.Option("--from-start", help="tail: begin with the oldest.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="tail: end where the log ends now.")] = False,
+    payload: Annotated[bool, typer.Option("--payload", help="tail: show the content too (personal data).")] = False,
 ) -> None:
-    """Look after the supervision consumer while the platform is stopped: set-aside events, replay, rebuild."""
+    """Look after the events: what was set aside, replay, rebuild (platform stopped), tail and topics (any time)."""
     from liangfa_cli.journals import tend_consumer
+    from liangfa_cli.topics import make_topics, tail
     from liangfa_kit.settings import PlatformSettings, Storage, load
 
     settings = load(PlatformSettings, storage=Storage(folder=folder))
-    asyncio.run(tend_consumer(settings, action, event_id, out))
+    with suppress(KeyboardInterrupt):
+        if action == "tail":
+            asyncio.run(tail(settings, name, out, from_start=from_start, once=once, payload=payload))
+        elif action == "topics":
+            asyncio.run(make_topics(settings, out))
+        else:
+            asyncio.run(tend_consumer(settings, action, name, out))

@@ -20,7 +20,7 @@ from liangfa_kit.errors import NotFound
 from liangfa_kit.hosting import Background, Hosted, Service, hosted
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
 from liangfa_kit.keys import fingerprint, signing_key, trusted_keys
-from liangfa_kit.messaging.local import LocalBroker
+from liangfa_kit.messaging.opening import open_broker
 from liangfa_kit.rpc.client import Channel, Outgoing
 from liangfa_kit.rpc.health import Readiness
 from liangfa_kit.rpc.local import local_channel
@@ -75,7 +75,7 @@ async def running(
     )
     measuring = telemetry(settings.telemetry, f"liangfa-{only}" if only else "liangfa")
     log = logs.configure(settings.logging, clock)
-    broker = LocalBroker(folder / "events" / "events.sqlite3")
+    broker = open_broker(settings)
     database = settings.database
     record = supervision = meeting = None
     if only in {None, record_wiring.NAME}:

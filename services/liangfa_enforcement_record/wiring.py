@@ -21,6 +21,7 @@ from liangfa_kit.boarding import Board
 from liangfa_kit.clock import Clock
 from liangfa_kit.hosting import Gauge
 from liangfa_kit.ids import UuidSequence
+from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.objects import FolderStore
@@ -37,7 +38,7 @@ from liangfa_protos.enforcement_record.v1 import (
 )
 
 NAME = "enforcement_record"
-TOPIC = "liangfa.enforcement_record.v1"
+TOPIC = topics.ENFORCEMENT_RECORD.name
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _IMPORT_DEADLINE = Deadline(default_seconds=3_600.0, max_seconds=86_400.0)
 

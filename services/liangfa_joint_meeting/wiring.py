@@ -36,6 +36,7 @@ from liangfa_kit.boarding import Board
 from liangfa_kit.clock import Clock
 from liangfa_kit.hosting import Gauge
 from liangfa_kit.ids import UuidSequence
+from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer, service_actor
 from liangfa_kit.messaging.relay import Relay
@@ -53,7 +54,7 @@ from liangfa_protos.joint_meeting.v1 import (
 )
 
 NAME = "joint_meeting"
-TOPIC = "liangfa.joint_meeting.v1"
+TOPIC = topics.JOINT_MEETING.name
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _AT_ONCE = 100
 _ITSELF = Call(service_actor(NAME))

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.events import Event
 from liangfa_kit.work import Need, Work
 from liangfa_protos.enforcement_record.v1 import case_pb2, events_pb2
@@ -22,7 +23,7 @@ LATE_AFTER_DAYS = 7
 """A decision entered more than seven natural days later is late. Credit publicity asks for 7 working days from the decision
 (city credit office guide, 2021; data standards section 1): natural days are the stricter, simpler figure of the issue."""
 
-TOPIC = "liangfa.enforcement_record.v1"
+TOPIC = topics.ENFORCEMENT_RECORD.name
 _PACKAGE = "liangfa_protos.enforcement_record.v1."
 _ALERT_KINDS = {
     "suspected": pb.ALERT_KIND_SUSPECTED_NOT_TRANSFERRED,

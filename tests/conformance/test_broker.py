@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from liangfa_kit.messaging.broker import Broker, Delivery, Message
+from liangfa_kit.messaging.broker import NEWEST, Broker, Delivery, Message
 from liangfa_kit.messaging.topics import Topic
 from tests.servers.kafka.brokers import open_broker
 
@@ -52,6 +52,15 @@ async def test_a_subscription_starts_where_its_owner_says(broker: Broker) -> Non
     await broker.publish(TOPIC, [message(i) for i in range(5)])
     assert await values(broker, start=3) == [b"value 3", b"value 4"]
     assert await values(broker) == [f"value {i}".encode() for i in range(5)]
+
+
+async def test_a_subscription_may_begin_with_what_is_published_from_now_on(broker: Broker) -> None:
+    """Who only watches does not read the past."""
+    await broker.publish(TOPIC, [message(i) for i in range(5)])
+    subscription = await broker.subscribe("g", [TOPIC], lambda _t, _p: NEWEST)
+    assert await subscription.poll(10, 0.0) == []
+    await broker.publish(TOPIC, [message(5)])
+    assert [d.offset for d in await subscription.poll(10, 20.0)] == [5]
 
 
 async def test_a_poll_returns_at_most_what_was_asked_and_goes_on_from_there(broker: Broker) -> None:

@@ -32,7 +32,10 @@ class Delivery:
 
 
 StartAt = Callable[[str, int], int]
-"""(topic, partition) -> the next offset to deliver. Called whenever a partition is assigned."""
+"""(topic, partition) -> the next offset to deliver, or `NEWEST`. Called whenever a partition is assigned."""
+
+NEWEST = -1
+"""Start with what is published from now on."""
 
 
 class Subscription(Protocol):

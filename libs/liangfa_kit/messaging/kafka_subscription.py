@@ -16,7 +16,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 from kafka.structs import MemberState
 
 from liangfa_kit.errors import PlatformError, Precondition
-from liangfa_kit.messaging.broker import Delivery, Message, StartAt
+from liangfa_kit.messaging.broker import NEWEST, Delivery, Message, StartAt
 from liangfa_kit.messaging.kafka_connection import Connection, away
 from liangfa_kit.messaging.topics import Topic
 
@@ -108,7 +108,10 @@ class KafkaSubscription:
         assert self._consumer is not None  # noqa: S101 - it is what calls us
         for partition in partitions:
             offset = self._start_at(self._topics[partition.topic].name, partition.partition)
-            self._consumer.seek(partition, offset)
+            if offset == NEWEST:
+                self._consumer.seek_to_end(partition)
+            else:
+                self._consumer.seek(partition, offset)
         _log.info("partitions_assigned", group=self._group, partitions=sorted(p.partition for p in partitions))
 
     def _poll(self, max_messages: int, timeout_seconds: float) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 
 from liangfa_kit.errors import Unavailable
-from liangfa_kit.messaging.broker import Delivery, Message, StartAt
+from liangfa_kit.messaging.broker import NEWEST, Delivery, Message, StartAt
 from liangfa_kit.store.sqlite import switch_to_wal
 
 _LOOK_AGAIN_SECONDS = 0.05
@@ -63,8 +63,7 @@ class LocalBroker:
             connection = self._connection
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                last = connection.execute('SELECT max("offset") FROM log WHERE topic = ?', (topic,)).fetchone()[0]
-                first = 0 if last is None else last + 1
+                first = end_of(connection, topic)
                 connection.executemany(
                     "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
                     (
@@ -82,8 +81,10 @@ class LocalBroker:
 
     async def subscribe(self, group: str, topics: Sequence[str], start_at: StartAt) -> LocalSubscription:
         """Deliver `topics` from the offsets that `start_at` gives; `group` only names the reader."""
+        connection = self._connect()
         positions = {topic: start_at(topic, 0) for topic in topics}
-        subscription = LocalSubscription(self, group, self._connect(), positions)
+        ends = {topic: end_of(connection, topic) for topic, offset in positions.items() if offset == NEWEST}
+        subscription = LocalSubscription(self, group, connection, positions | ends)
         self._subscriptions.add(subscription)
         return subscription
 
@@ -97,6 +98,12 @@ class LocalBroker:
             await subscription.close()
         self._publishing.shutdown(wait=True)
         self._connection.close()
+
+
+def end_of(connection: sqlite3.Connection, topic: str) -> int:
+    """Return the offset of the topic's next message."""
+    last = connection.execute('SELECT max("offset") FROM log WHERE topic = ?', (topic,)).fetchone()[0]
+    return 0 if last is None else last + 1
 
 
 class LocalSubscription:

@@ -34,6 +34,7 @@ class Topic:
 
 
 ENFORCEMENT_RECORD = Topic("liangfa.enforcement_record.v1", owner="enforcement_record")
+JOINT_MEETING = Topic("liangfa.joint_meeting.v1", owner="joint_meeting", partitions=3)
 
-TOPICS = (ENFORCEMENT_RECORD,)
+TOPICS = (ENFORCEMENT_RECORD, JOINT_MEETING)
 """All of them."""
