@@ -1,0 +1,1 @@
+"""The procedure of transfer as data: steps, states, documents, clocks. Pure: no I/O but reading its own files."""

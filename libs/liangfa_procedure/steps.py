@@ -1,0 +1,206 @@
+"""The procedure as one table: every step, forward and reverse, with who may take it, from where, with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from liangfa_procedure.documents import DocumentKind, documents
+from liangfa_procedure.reading import CONFIDENCES, ProcedureError, read_data
+from liangfa_procedure.rules import Rules
+
+ANY_OPEN = "*"
+EVERYTHING = "*"
+
+
+class Scope(StrEnum):
+    """What a step moves: the transfer as a whole, or the course of one suspect after filing."""
+
+    TRANSFER = "transfer"
+    SUSPECT = "suspect"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a transfer, or a suspect, stands."""
+
+    id: str
+    name_zh: str
+    name_en: str
+    is_terminal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Who takes steps, and on which side: agency, police, procuratorate or court."""
+
+    id: str
+    name_zh: str
+    name_en: str
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row of the table. `reference` is the row of the procedure table (A6); `to_state` None leaves the state.
+
+    `tells` are the events on which clocks start and end; `ends` the clocks that it makes moot (`*`: all that do not
+    stay); `gives_to` the side that receives a hand-over and signs for it, empty for none; `most` how often one suspect
+    may see it, 0 for any number.
+    """
+
+    id: str
+    reference: str
+    name_zh: str
+    name_en: str
+    scope: Scope
+    from_states: frozenset[str]
+    to_state: str | None
+    roles: frozenset[str]
+    documents_required: tuple[str, ...]
+    required_fields: tuple[str, ...]
+    tells: tuple[str, ...]
+    ends: frozenset[str]
+    pauses: frozenset[str]
+    resumes: frozenset[str]
+    gives_to: str
+    most: int
+    source: str
+    confidence: str
+
+    @property
+    def is_hand_over(self) -> bool:
+        """Whether something passes from one side to another, for which both sides hold a receipt."""
+        return bool(self.gives_to)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a step cannot be taken, and what can: ids of the steps that this role may take from this state."""
+
+    reason: str
+    message_zh: str
+    message_en: str
+    instead: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """The table. `states` by scope and id, `steps` by id, in the order of the procedure."""
+
+    states: Mapping[Scope, Mapping[str, State]]
+    steps: Mapping[str, Step]
+    roles: Mapping[str, Role]
+    rows_without_step: Mapping[str, str] = field(repr=False)
+    """Rows of the procedure table that are no step, and why."""
+
+    @classmethod
+    def load(cls) -> Procedure:
+        """Return the table of the package, checked. Raises `ProcedureError` when it contradicts itself."""
+        return _load()
+
+    def step(self, step_id: str) -> Step:
+        """Return a step. Raises `KeyError`."""
+        return self.steps[step_id]
+
+    def allowed(self, state: str, scope: Scope = Scope.TRANSFER) -> list[Step]:
+        """Return the steps that somebody may take from `state`."""
+        return [step for step in self.steps.values() if step.scope is scope and self.leads_from(step, state)]
+
+    def leads_from(self, step: Step, state: str) -> bool:
+        """Tell whether `step` may be taken from `state`."""
+        if ANY_OPEN in step.from_states:
+            return not self.states[step.scope][state].is_terminal
+        return state in step.from_states
+
+    def refusal(self, step_id: str, state: str, roles: frozenset[str]) -> Refusal | None:
+        """Return why nobody with `roles` may take the step from `state`, None when they may."""
+        step = self.steps.get(step_id)
+        if step is None:
+            return self._refused(
+                "STEP_UNKNOWN", f"没有“{step_id}”这一步骤", f"there is no step {step_id}", state, roles
+            )
+        here = self.states[step.scope][state]
+        if not self.leads_from(step, state):
+            zh = f"当前状态“{here.name_zh}”不能进行“{step.name_zh}”"
+            en = f"'{step.name_en}' cannot be taken from '{here.name_en}'"
+            return self._refused("STEP_NOT_ALLOWED_HERE", zh, en, state, roles, step.scope)
+        if not step.roles & roles:
+            who = [self.roles[role] for role in self.roles if role in step.roles]
+            zh = f"“{step.name_zh}”应由{'、'.join(role.name_zh for role in who)}进行"
+            en = f"'{step.name_en}' is for the {' or the '.join(role.name_en for role in who)}"
+            return self._refused("STEP_NOT_YOURS", zh, en, state, roles, step.scope)
+        return None
+
+    def _refused(
+        self, reason: str, zh: str, en: str, state: str, roles: frozenset[str], scope: Scope = Scope.TRANSFER
+    ) -> Refusal:
+        if state not in self.states[scope]:
+            return Refusal(reason, zh, en, ())
+        return Refusal(reason, zh, en, tuple(step.id for step in self.allowed(state, scope) if step.roles & roles))
+
+
+@cache
+def _load() -> Procedure:
+    data = read_data("steps.yaml")
+    states = {
+        scope: {
+            name: State(name, row["zh"], row["en"], row.get("terminal", False))
+            for name, row in data[f"{scope.value}_states"].items()
+        }
+        for scope in Scope
+    }
+    roles = {name: Role(name, row["zh"], row["en"], row["side"]) for name, row in data["roles"].items()}
+    steps: dict[str, Step] = {}
+    for scope in Scope:
+        for row in data[f"{scope.value}_steps"]:
+            step = _step(row, scope)
+            if step.id in steps:
+                raise ProcedureError(f"steps.yaml has {step.id} twice")
+            steps[step.id] = step
+    procedure = Procedure(states, steps, roles, data["refs_without_step"])
+    for step in steps.values():
+        _check(step, procedure, documents())
+    return procedure
+
+
+def _step(row: dict[str, Any], scope: Scope) -> Step:
+    return Step(
+        id=row["id"],
+        reference=row["ref"],
+        name_zh=row["zh"],
+        name_en=row["en"],
+        scope=scope,
+        from_states=frozenset(row["from"]),
+        to_state=row.get("to"),
+        roles=frozenset(row["by"]),
+        documents_required=tuple(row.get("docs", ())),
+        required_fields=tuple(row.get("needs", ())),
+        tells=tuple(row.get("tells", ())),
+        ends=frozenset(row.get("ends", ())),
+        pauses=frozenset(row.get("pauses", ())),
+        resumes=frozenset(row.get("resumes", ())),
+        gives_to=row.get("gives", ""),
+        most=row.get("most", 0),
+        source=row["source"],
+        confidence=row["confidence"],
+    )
+
+
+def _check(step: Step, procedure: Procedure, kinds: Mapping[str, DocumentKind]) -> None:
+    """Raise `ProcedureError` when a row names what does not exist."""
+    rules = Rules.load().by_id
+    states = procedure.states[step.scope]
+    wrong = [
+        *(f"state {name}" for name in step.from_states - {ANY_OPEN} if name not in states),
+        *(f"state {name}" for name in (step.to_state,) if name is not None and name not in states),
+        *(f"role {name}" for name in step.roles if name not in procedure.roles),
+        *(f"document {name}" for name in step.documents_required if name not in kinds),
+        *(f"rule {name}" for name in (step.ends - {EVERYTHING}) | step.pauses | step.resumes if name not in rules),
+        *(f"confidence {name}" for name in (step.confidence,) if name not in CONFIDENCES),
+    ]
+    if wrong:
+        raise ProcedureError(f"steps.yaml, {step.id}: there is no {', no '.join(wrong)}")
