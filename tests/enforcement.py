@@ -155,12 +155,21 @@ def new_store(folder: Path) -> Store:
 
 @asynccontextmanager
 async def running_record(folder: Path) -> AsyncIterator[Record]:
-    clock = ManualClock(START)
     store = new_store(folder)
+    try:
+        async with running_on(store) as record:
+            yield record
+    finally:
+        store.close()
+
+
+@asynccontextmanager
+async def running_on(store: Store) -> AsyncIterator[Record]:
+    """Run commands on a database that somebody else closes."""
+    clock = ManualClock(START)
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     train.start()
     try:
         yield Record(store, train, clock)
     finally:
         train.stop()
-        store.close()

@@ -39,13 +39,18 @@ class Database(Fragment):
         "`{service}` in it is replaced by the service's name: a database or a role for each.",
     )
     password_file: Path | None = Field(
-        None, description="File that holds the password, in place of one in the URL; `{service}` is replaced too."
+        None, description="File that holds the password, in place of one in `url`; `{service}` is replaced too."
+    )
+    owner_url: SecretStr = Field(
+        SecretStr(""),
+        description="URL of the role that owns the schemas and migrates them. With it the role in `url` can neither "
+        "change a schema nor change or delete what is journalled. Empty: one role does all.",
     )
     reader_count: int = Field(4, ge=1, le=100, description="Connections of each service's readers.")
     statement_seconds: float = Field(30.0, gt=0, description="Longest statement; PostgreSQL only.")
     lock_seconds: float = Field(10.0, gt=0, description="Longest wait for another writer, or for a free reader.")
 
-    @field_validator("url")
+    @field_validator("url", "owner_url")
     @classmethod
     def _is_postgres(cls, url: SecretStr) -> SecretStr:
         if url.get_secret_value() and not url.get_secret_value().startswith(("postgresql://", "postgres://")):

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from liangfa_kit.errors import Precondition, Unavailable
+from liangfa_kit.store.opening import open_store as open_store_of
 from liangfa_kit.store.opening import postgres_place
 from liangfa_kit.store.place import PostgresPlace
 from liangfa_kit.store.port import Transaction
 from liangfa_kit.store.postgres import PostgresStore
 from liangfa_kit.store.postgres_schema import migrate_postgres
 from liangfa_kit.verify import journal_faults
+from tests.enforcement import MIGRATIONS, case, running_on
 from tests.servers.databases import database_of, database_url, drop_databases
 from tests.tally import KIT, metadata, open_store, running, tallies, tally_service
 
@@ -204,6 +208,43 @@ def test_positions_of_two_busy_instances_leave_no_gap(tmp_path: Path) -> None:
             return [entry["position"] for entry in await one.rows(KIT.journal)]
 
     assert asyncio.run(scenario()) == list(range(1, 201))
+
+
+def test_a_service_whose_schema_another_owns_can_work_and_cannot_rewrite_its_journal(tmp_path: Path) -> None:
+    """The second fence: even the service's own password changes neither the journal nor the schema."""
+    database = database_of(tmp_path)
+    owner_url = database.url.get_secret_value()
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'liangfa_test_record'").fetchone():
+            with suppress(psycopg.IntegrityError, psycopg.errors.DuplicateObject):  # another worker's test made it
+                connection.execute("CREATE ROLE liangfa_test_record LOGIN")
+    url = make_conninfo(owner_url, user="liangfa_test_record")
+    given = conninfo_to_dict(url)
+    service_url = f"postgresql://{given['user']}@{given['host']}:{given['port']}/{given['dbname']}"
+    database = database.model_copy(update={"owner_url": database.url, "url": SecretStr(service_url)})
+
+    async def scenario() -> None:
+        for _ in range(2):  # starting again changes nothing
+            store = open_store_of(database, "enforcement_record", tmp_path / "unused", MIGRATIONS)
+            async with running_on(store) as record:
+                await record.register(case())
+            store.close()
+
+    asyncio.run(scenario())
+    with psycopg.connect(service_url, autocommit=True, options="-c search_path=enforcement_record") as connection:
+        assert connection.execute("SELECT count(*) FROM journal").fetchone() == (2,)
+        for forbidden in (
+            "UPDATE journal SET payload = ''",
+            "DELETE FROM journal",
+            "TRUNCATE journal",
+            "TRUNCATE cases",
+            "DROP TABLE journal",
+            "ALTER TABLE journal DISABLE TRIGGER ALL",
+            "CREATE TABLE enforcement_record.mine (x INT)",
+            "UPDATE alembic_version SET version_num = '0'",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(forbidden.encode())
 
 
 def test_a_database_that_does_not_order_text_by_code_points_is_refused(tmp_path: Path, postgres_server: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
 
 from liangfa_kit.errors import Invalid
 from liangfa_kit.settings import Database
@@ -12,13 +13,16 @@ from liangfa_kit.store.migrate import migrate, sqlite_url
 from liangfa_kit.store.place import PostgresPlace
 from liangfa_kit.store.port import Store
 from liangfa_kit.store.postgres import PostgresStore
-from liangfa_kit.store.postgres_schema import has_schema, migrate_postgres
+from liangfa_kit.store.postgres_schema import grant_to_service, has_schema, migrate_postgres
 from liangfa_kit.store.sqlite import SqliteStore
 
 
 def open_store(database: Database, service: str, path: Path, migrations: Path) -> Store:
     """Return the database of `service`, migrated to this release: the file `path`, or its schema on PostgreSQL."""
-    if place := postgres_place(database, service):
+    if owner := _owner_place(database, service):
+        migrate_postgres(owner, migrations)
+        grant_to_service(owner, str(conninfo_to_dict(_url(database.url, service)).get("user") or ""))
+    elif place := postgres_place(database, service):
         migrate_postgres(place, migrations)
     else:
         migrate(sqlite_url(path), migrations)
@@ -40,7 +44,7 @@ def has_store(database: Database, service: str, path: Path) -> bool:
 
 def postgres_place(database: Database, service: str) -> PostgresPlace | None:
     """Return where `service` is on PostgreSQL, None when the platform keeps to SQLite."""
-    url = database.url.get_secret_value().replace("{service}", service)
+    url = _url(database.url, service)
     if not url:
         return None
     parameters = conninfo_to_dict(url)
@@ -53,6 +57,15 @@ def postgres_place(database: Database, service: str) -> PostgresPlace | None:
         database.statement_seconds,
         database.lock_seconds,
     )
+
+
+def _owner_place(database: Database, service: str) -> PostgresPlace | None:
+    url = _url(database.owner_url, service)
+    return PostgresPlace(url, service) if url and _url(database.url, service) else None
+
+
+def _url(url: SecretStr, service: str) -> str:
+    return url.get_secret_value().replace("{service}", service)
 
 
 def _password(file: Path, service: str) -> str:

@@ -35,6 +35,7 @@ class PostgresPlace:
             "lock_timeout": f"{round(self.lock_seconds * 1000)}",
             "idle_in_transaction_session_timeout": f"{_IDLE_SECONDS * 1000}",
             "timezone": "UTC",
+            "jit": "off",  # compiling costs more than any of our statements takes
         } | settings
         return psycopg.connect(
             self.conninfo,

@@ -91,7 +91,8 @@ class PostgresStore:
                     raise self._ended(error) from error
         self._drop_writer()  # the server was restarted, say: nothing is begun yet, so a new connection is as good
         try:
-            self._writer = self._place.connect("writer", autocommit=True)
+            # The writer loads by keys alone. A plan that was made while a table was small reads the whole of it for ever.
+            self._writer = self._place.connect("writer", autocommit=True, enable_seqscan="off")
             return self._locked(self._writer)
         except psycopg.Error as error:
             raise self._ended(error) from error

@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 import structlog
-from psycopg import errors
+from psycopg import errors, sql
 from sqlalchemy.pool import StaticPool
 
-from liangfa_kit.errors import Precondition
+from liangfa_kit.errors import Invalid, Precondition
 from liangfa_kit.store.place import PostgresPlace
 from liangfa_kit.store.postgres_errors import translated
 
@@ -55,6 +55,39 @@ def has_schema(place: PostgresPlace) -> bool:
         raise translated(error) from error
 
 
+_KEPT = ("journal",)
+"""Tables to which a service adds and in which it changes nothing."""
+
+
+def grant_to_service(owner: PostgresPlace, role: str) -> None:
+    """Let `role` do what the service needs in the owner's schema, and nothing else. Repeating is harmless."""
+    if not role:
+        raise Invalid(
+            "With an owner's URL the service's own URL has to name its role.",
+            message_zh="已配置属主连接时，服务连接必须写明数据库角色。",
+            remedy="Write it into LIANGFA_DATABASE__URL: postgresql://ROLE@host/database.",
+            reason="SETTINGS_INVALID",
+        )
+    schema, to = sql.Identifier(owner.schema), sql.Identifier(role)
+    statements = [
+        sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, to),
+        sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(schema, to),
+        sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {} TO {}").format(schema, to),
+        *(sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(sql.Identifier(owner.schema, t), to) for t in _KEPT),
+        sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {} FROM {}").format(
+            sql.Identifier(owner.schema, "alembic_version"), to
+        ),
+    ]
+    try:
+        with owner.connect("migration") as connection:
+            connection.execute("SET LOCAL lock_timeout = 0")
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_turn(owner.schema),))
+            for statement in statements:
+                connection.execute(statement)
+    except psycopg.OperationalError as error:
+        raise translated(error) from error
+
+
 def _migrate_once(place: PostgresPlace, versions: Path, revision: str) -> None:
     from liangfa_kit.store.migrate import upgrade
 
@@ -78,10 +111,13 @@ def _migrate_once(place: PostgresPlace, versions: Path, revision: str) -> None:
 
 def _take_turn(connection: sa.Connection, schema: str) -> None:
     """Hold the schema's migration lock as long as the connection lives, without a bound on the wait for others."""
-    key = int.from_bytes(hashlib.sha256(f"liangfa migration {schema}".encode()).digest()[:8], "big", signed=True)
     connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
-    connection.execute(sa.select(sa.func.pg_advisory_lock(key)))
+    connection.execute(sa.select(sa.func.pg_advisory_lock(_turn(schema))))
     connection.commit()
+
+
+def _turn(schema: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"liangfa migration {schema}".encode()).digest()[:8], "big", signed=True)
 
 
 def _check_order_of_text(connection: sa.Connection) -> None:
