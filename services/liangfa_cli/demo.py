@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from liangfa_cli import district
 from liangfa_cli.platform import Platform, running
 from liangfa_cli.rendering import feed_line, hits_table, statistics_table
-from liangfa_kit.settings import Listen, Logging, PlatformSettings, Storage
+from liangfa_kit.settings import Database, Listen, Logging, PlatformSettings, Storage
 from liangfa_protos.enforcement_record.v1 import case_pb2, case_service_pb2_grpc, import_service_pb2_grpc
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as case_rpc
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as import_rpc
@@ -60,6 +60,7 @@ async def demo(folder: Path, console: Console, *, ends: bool, shown: int = _SHOW
     await asyncio.to_thread(folder.mkdir, parents=True)
     settings = PlatformSettings(
         storage=Storage(folder=folder),
+        database=Database(),  # whatever the environment names is not the demonstration's to fill
         listen=Listen(port=0),
         logging=Logging(level="info", file=folder / "liangfa.log"),
     )

@@ -8,6 +8,7 @@ and empties one when it is claimed.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import psycopg
@@ -38,6 +39,11 @@ def database_of(folder: Path) -> Database:
         folder.mkdir(parents=True, exist_ok=True)
         claim.write_text(name)
     return Database(url=SecretStr(database_url(note["url"], claim.read_text())))
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Return the environment of a process whose platform is in `folder`."""
+    return os.environ | {"LIANGFA_DATABASE__URL": database_of(folder).url.get_secret_value(), "COLUMNS": "200"}
 
 
 def drop_databases(server_url: str, prefix: str) -> None:
