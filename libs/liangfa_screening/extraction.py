@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from liangfa_screening.lexicon import Extractor
+from liangfa_screening.needles import ALL, Pattern
 from liangfa_screening.quantities import Quantity, find_quantities
 
 T = TypeVar("T")
@@ -62,9 +63,11 @@ def number_text(value: float) -> str:
 class Text:
     """A normalised text under examination; figures are looked for once. `offset` is where the narrative begins."""
 
-    def __init__(self, text: str, offset: int) -> None:
+    def __init__(self, text: str, offset: int, live: int = ALL) -> None:
+        """Examine `text`; `live` are the patterns that it may match (`liangfa_screening.needles.Sieve`)."""
         self.text = text
         self.offset = offset
+        self.live = live
         self._quantities: list[Quantity] | None = None
         self._by_kind: dict[str, list[Quantity]] = {}
         self._kept: dict[str, Any] = {}
@@ -116,17 +119,18 @@ def extract(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
 
 def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
     """Return true for the first affirming words that nothing takes back, false when something denies, else None."""
-    if extractor.never is not None and (never := extractor.never.search(text.text)):
-        return text.found(extractor.fact, label, False, never.start(), never.end())
-    denials = [] if extractor.deny is None else [m.span() for m in extractor.deny.finditer(text.text) if _stands(m)]
+    plain, live = text.text, text.live
+    if extractor.never is not None and (never := extractor.never.matches(plain, live)):
+        return text.found(extractor.fact, label, False, *never[0].span())
+    denials = [] if extractor.deny is None else [m.span() for m in extractor.deny.matches(plain, live) if _stands(m)]
     taken_back: tuple[int, int] | None = denials[0] if denials else None
-    for match in extractor.affirm.finditer(text.text) if extractor.affirm is not None else ():
+    for match in extractor.affirm.matches(plain, live) if extractor.affirm is not None else ():
         if _is_negated(match):
             taken_back = taken_back or match.span()
         elif not any(_cancels(denial, match.span(), text.text) for denial in denials):
             return text.found(extractor.fact, label, True, match.start(), match.end())
     for group in extractor.together:
-        if span := _together(group, denials, text.text):
+        if all(live & pattern.bit for pattern in group) and (span := _together(group, denials, plain)):
             return text.found(extractor.fact, label, True, *span)
     return text.found(extractor.fact, label, False, *taken_back) if taken_back else None
 
@@ -134,14 +138,14 @@ def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
 _LONGEST_SPAN = 80
 
 
-def _together(group: tuple[re.Pattern[str], ...], denials: list[tuple[int, int]], text: str) -> tuple[int, int] | None:
+def _together(group: tuple[Pattern, ...], denials: list[tuple[int, int]], text: str) -> tuple[int, int] | None:
     """Return where all patterns of a group stand; far apart, the words of the first of them."""
     spans: list[tuple[int, int]] = []
     for pattern in group:
         found = next(
             (
                 m.span()
-                for m in pattern.finditer(text)
+                for m in pattern.compiled.finditer(text)
                 if not _is_negated(m) and not any(_cancels(d, m.span(), text) for d in denials)
             ),
             None,
@@ -175,7 +179,7 @@ def _cancels(denial: tuple[int, int], match: tuple[int, int], text: str) -> bool
 
 def _choice(extractor: Extractor, label: str, text: Text) -> FactFound | None:
     for value, pattern in extractor.choose:
-        if match := pattern.search(text.text):
+        if text.live & pattern.bit and (match := pattern.search(text.text)):
             return text.found(extractor.fact, label, value, match.start(), match.end())
     return None
 
@@ -184,14 +188,14 @@ def _single(extractor: Extractor, label: str, text: Text) -> FactFound | None:
     """Return 1 when the text tells of one without a figure (致人死亡)."""
     if extractor.one_of is None:
         return None
-    for match in extractor.one_of.finditer(text.text):
+    for match in extractor.one_of.matches(text.text, text.live):
         if not _is_negated(match):
             return text.found(extractor.fact, label, 1, match.start(), match.end())
     return None
 
 
 def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> FactFound | None:
-    fitting = [q for q in text.of_kinds(extractor.kinds) if _fits(extractor, q, text.text)]
+    fitting = _fitting(extractor, text)
     if not fitting and extractor.falls_back:
         fitting = [q for q in text.of_kinds(extractor.kinds) if _may_be_meant(extractor, q, text.text)]
     if not fitting:
@@ -246,14 +250,27 @@ def _typed(value: float, cel_type: str) -> float | int:
     return int(value) if cel_type == "int" else float(value)
 
 
-def _fits(extractor: Extractor, quantity: Quantity, text: str) -> bool:
-    if quantity.role and quantity.role not in extractor.roles:
-        return False
+def _fitting(extractor: Extractor, text: Text) -> list[Quantity]:
+    """Return the figures that the extractor's cues speak of."""
+    before, after = (
+        cue if cue is not None and text.live & cue.bit else None for cue in (extractor.before, extractor.after)
+    )
+    if before is None and after is None:
+        return []
+    return [
+        quantity
+        for quantity in text.of_kinds(extractor.kinds)
+        if not quantity.role or quantity.role in extractor.roles
+        if _fits(extractor, quantity, text.text, before, after)
+    ]
+
+
+def _fits(extractor: Extractor, quantity: Quantity, text: str, cue: Pattern | None, after: Pattern | None) -> bool:
     before = text[max(0, quantity.start - _WINDOW) : quantity.start]
     cut = max(before.rfind("。"), before.rfind("；"), before.rfind("\n"))
     before = before[cut + 1 :]
     if extractor.refused is not None and extractor.refused.search(before):
         return False
-    if extractor.before is not None and extractor.before.search(before):
+    if cue is not None and cue.search(before):
         return True
-    return extractor.after is not None and bool(extractor.after.search(text[quantity.end : quantity.end + _AFTER]))
+    return after is not None and bool(after.search(text[quantity.end : quantity.end + _AFTER]))

@@ -43,12 +43,14 @@ Terms in gates are literal; everything else is a regular expression over the nor
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from liangfa_screening.needles import Pattern, Patterns, Sieve
 
 Groups = tuple[frozenset[str], ...]
 _OFFENCE_KEYS = {"gate", "also", "against", "rank", "presume", "yields", "causes"}
@@ -95,23 +97,36 @@ class Extractor:
     """How one fact is read from text; the parts that do not apply are None or empty."""
 
     fact: str
-    affirm: re.Pattern[str] | None = None
-    deny: re.Pattern[str] | None = None
-    never: re.Pattern[str] | None = None
-    together: tuple[tuple[re.Pattern[str], ...], ...] = ()
+    affirm: Patterns | None = None
+    deny: Patterns | None = None
+    never: Patterns | None = None
+    together: tuple[tuple[Pattern, ...], ...] = ()
     default: Any = None
     kinds: frozenset[str] = frozenset()
-    before: re.Pattern[str] | None = None
-    after: re.Pattern[str] | None = None
-    refused: re.Pattern[str] | None = None
+    before: Pattern | None = None
+    after: Pattern | None = None
+    refused: Pattern | None = None
     preferred: re.Pattern[str] | None = None
     preferred_after: re.Pattern[str] | None = None
     adds: bool = False
-    one_of: re.Pattern[str] | None = None
+    one_of: Patterns | None = None
     factor: Mapping[str, float] | None = None
     falls_back: bool = False
     roles: frozenset[str] = frozenset()
-    choose: tuple[tuple[str, re.Pattern[str]], ...] = ()
+    choose: tuple[tuple[str, Pattern], ...] = ()
+
+    def lists(self) -> Iterator[Patterns]:
+        """Yield the lists of expressions."""
+        return (listed for listed in (self.affirm, self.deny, self.never, self.one_of) if listed is not None)
+
+    def patterns(self) -> Iterator[Pattern]:
+        """Yield every expression."""
+        for listed in self.lists():
+            yield from listed.alternatives
+        for group in self.together:
+            yield from group
+        yield from (cue for cue in (self.before, self.after, self.refused) if cue is not None)
+        yield from (pattern for _, pattern in self.choose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +136,7 @@ class Lexicon:
     recognitions: Mapping[str, Recognition]
     extractors: Mapping[str, Extractor]
     agencies: tuple[tuple[str, str], ...] = ()
+    sieve: Sieve = field(default_factory=lambda: Sieve(()))
 
     def agency(self, name: str) -> str:
         """Return the key of the agency that `name` (a key, or words such as 某区市场监督管理局) means; empty when unknown."""
@@ -164,7 +180,16 @@ def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str], age
             if name not in agencies:
                 raise LexiconError(f"{path.name}: {name} is no agency of the library")
             called_by.extend((word, name) for word in called)
-    return Lexicon(recognitions, extractors, tuple(called_by))
+    return Lexicon(recognitions, extractors, tuple(called_by), _numbered(extractors.values()))
+
+
+def _numbered(extractors: Iterable[Extractor]) -> Sieve:
+    """Give every expression its bit, and every list those of its own."""
+    found = list(extractors)
+    sieve = Sieve(pattern for extractor in found for pattern in extractor.patterns())
+    for listed in (listed for extractor in found for listed in extractor.lists()):
+        listed.mask = sum(pattern.bit for pattern in listed.alternatives)
+    return sieve
 
 
 _WORDS = re.compile(r"<([\u4e00-\u9fff]+)>")
@@ -212,12 +237,12 @@ def _extractor(name: str, entry: Mapping[str, Any]) -> Extractor:
         affirm=_any(entry.get("affirm")),
         deny=_any(entry.get("deny")),
         never=_any(entry.get("never")),
-        together=tuple(tuple(map(re.compile, group)) for group in entry.get("together") or ()),
+        together=tuple(tuple(map(Pattern, group)) for group in entry.get("together") or ()),
         default=entry.get("default"),
         kinds=frozenset(entry.get("kinds") or ()),
-        before=re.compile(f"(?:{entry['before']})[^\\d。；]{{0,{within}}}$") if entry.get("before") else None,
-        after=re.compile(f"^[^\\d，。；]{{0,6}}(?:{entry['after']})") if entry.get("after") else None,
-        refused=re.compile(f"(?:{entry['not']})[^\\d，。；]{{0,8}}$") if entry.get("not") else None,
+        before=_cue(entry.get("before"), lambda cue: f"(?:{cue})[^\\d。；]{{0,{within}}}$"),
+        after=_cue(entry.get("after"), lambda cue: f"^[^\\d，。；]{{0,6}}(?:{cue})"),
+        refused=_cue(entry.get("not"), lambda cue: f"(?:{cue})[^\\d，。；]{{0,8}}$"),
         preferred=re.compile(f"(?:{entry['prefer']})[^\\d，。；]{{0,8}}$") if entry.get("prefer") else None,
         preferred_after=re.compile(f"[^\\d，。；]{{0,6}}(?:{entry['prefer_after']})")
         if entry.get("prefer_after")
@@ -227,9 +252,13 @@ def _extractor(name: str, entry: Mapping[str, Any]) -> Extractor:
         factor=entry.get("factor"),
         falls_back=bool(entry.get("fallback", False)),
         roles=frozenset(entry.get("roles") or ()),
-        choose=tuple((value, re.compile(pattern)) for value, pattern in (entry.get("choose") or {}).items()),
+        choose=tuple((value, Pattern(pattern)) for value, pattern in (entry.get("choose") or {}).items()),
     )
 
 
-def _any(patterns: Sequence[str] | None) -> re.Pattern[str] | None:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None
+def _cue(text: str | None, within: Callable[[str], str]) -> Pattern | None:
+    return Pattern(text, within) if text else None
+
+
+def _any(patterns: Sequence[str] | None) -> Patterns | None:
+    return Patterns(patterns) if patterns else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-
-import ahocorasick
 
 from liangfa_screening.lexicon import Groups, Recognition
 from liangfa_screening.library import Library, Offence
+from liangfa_screening.needles import WordFinder
 
 _EXACT_CAUSE_WEIGHT = 4.0
 _AGENCY_WEIGHT = 1.5
@@ -46,8 +46,8 @@ class _Gate:
 class Recogniser:
     """Finds candidate offences. An agency is a prior only: agencies meet facts of other fields."""
 
-    def __init__(self, library: Library) -> None:
-        self.automaton = ahocorasick.Automaton()
+    def __init__(self, library: Library, words: Iterable[str] = ()) -> None:
+        """Read the gates of `library`. `words` are looked for too, on behalf of others."""
         self._calls: dict[str, list[_Gate]] = {}
         self._named: dict[str, list[_Gate]] = {}
         terms: set[str] = set()
@@ -58,16 +58,16 @@ class Recogniser:
             for cause in gate.causes:
                 self._named.setdefault(cause, []).append(gate)
             terms.update(gate.terms, gate.against, gate.yields, gate.causes)
-        for term in sorted(terms):
-            self.automaton.add_word(term, term)
-        self.automaton.make_automaton()
+        self.finder = WordFinder(terms.union(words))
         self._lexicon = library.lexicon
 
-    def candidates(self, text: str, cause_length: int, agency_type: str) -> list[Candidate]:
-        """Return candidates, strongest first; `text` is cause and narrative, normalised."""
-        hits = {term for _, term in self.automaton.iter(text)}
-        in_cause = {term for _, term in self.automaton.iter(text, 0, cause_length)}
-        called = {gate.offence.id: gate for term in hits for gate in self._calls.get(term, ())}
+    def candidates(
+        self, text: str, cause_length: int, agency_type: str, present: AbstractSet[str] | None = None
+    ) -> list[Candidate]:
+        """Return candidates, strongest first; `text` is cause and narrative, normalised, `present` what was found in it."""
+        hits = self.finder.find(text) if present is None else present
+        in_cause = self.finder.find(text[:cause_length])
+        called = {gate.offence.id: gate for term in self._calls.keys() & hits for gate in self._calls[term]}
         called.update((gate.offence.id, gate) for term in in_cause for gate in self._named.get(term, ()))
         if not called:
             return []
@@ -86,7 +86,7 @@ class Recogniser:
         return found
 
 
-def _is_open(gate: _Gate, hits: set[str]) -> bool:
+def _is_open(gate: _Gate, hits: AbstractSet[str]) -> bool:
     if not hits.isdisjoint(gate.against):
         return False
     for groups in gate.gates:
@@ -98,13 +98,13 @@ def _is_open(gate: _Gate, hits: set[str]) -> bool:
     return False
 
 
-def _rank(gate: _Gate, hits: set[str]) -> int:
+def _rank(gate: _Gate, hits: AbstractSet[str]) -> int:
     """Return the offence's rank; lower for one that gives way, and for one that only the cause names."""
     rank = gate.rank if _is_open(gate, hits) else 0
     return rank if hits.isdisjoint(gate.yields) else rank - _YIELD
 
 
-def _score(gate: _Gate, hits: set[str], in_cause: set[str], agency: str) -> float:
+def _score(gate: _Gate, hits: AbstractSet[str], in_cause: AbstractSet[str], agency: str) -> float:
     """Return how strongly: each term once, in the cause twice; an exact cause and the agency's field more."""
     score = float(len(gate.terms & hits) + len(gate.terms & in_cause))
     score += _EXACT_CAUSE_WEIGHT * len(gate.causes & hits)

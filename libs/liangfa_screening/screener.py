@@ -12,6 +12,7 @@ from typing import Any
 from liangfa_screening.cumulation import prior_penalties, summed
 from liangfa_screening.extraction import FactFound, Text, number_text
 from liangfa_screening.library import Library, Offence, Standard
+from liangfa_screening.needles import ALL
 from liangfa_screening.quantities import normalised
 from liangfa_screening.reading import Cache, FactReader
 from liangfa_screening.recognition import Candidate, Recogniser
@@ -32,17 +33,19 @@ class Screener:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self.recogniser = Recogniser(library)
         self._reader = FactReader(library)
+        self.recogniser = Recogniser(library, library.lexicon.sieve.words)
         self._labels = self._reader.labels
 
     def screen(self, case: ScreeningInput, earlier: Sequence[Earlier] = ()) -> ScreeningResult:
         """Return what the rules say of `case`, by itself and together with the party's `earlier` cases."""
         remarks: list[str] = []
         cause, narrative = _texts(case, remarks)
-        text = Text(normalised(f"{cause}\n{narrative}"), len(cause) + 1)
-        candidates = self.recogniser.candidates(text.text, len(cause), case.agency_type)[:_MOST_CANDIDATES]
+        plain = normalised(f"{cause}\n{narrative}")
+        present = self.recogniser.finder.find(plain)
+        candidates = self.recogniser.candidates(plain, len(cause), case.agency_type, present)[:_MOST_CANDIDATES]
         given = self._given(case.facts, remarks)
+        text = Text(plain, len(cause) + 1, self.library.lexicon.sieve.live(present) if candidates else ALL)
         met: list[OffenceFound] = []
         near: list[OffenceFound] = []
         missing: dict[str, None] = {}
