@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from liangfa_cli import district
+from liangfa_cli.consulting import enrol_units, show_consultation
 from liangfa_cli.platform import Platform, running
 from liangfa_cli.rendering import feed_line, hits_table, statistics_table
 from liangfa_kit.settings import Database, Listen, Logging, PlatformSettings, Storage
@@ -70,9 +71,11 @@ async def demo(folder: Path, console: Console, *, ends: bool, shown: int = _SHOW
         console.print(
             f"演示辖区：武汉市洪山区 {district.REGION}，{len(district.BODIES)} 个执法机关、公安、检察院、司法局"
         )
+        await enrol_units(platform)
         await _import_all(platform, console)
         await _caught_up(platform)
         await _show_found(platform, console, shown)
+        await show_consultation(platform, console)
         await _show_live(platform, console, ends=ends)
 
 
@@ -130,10 +133,14 @@ async def _caught_up(platform: Platform) -> None:
 
 
 def _last_position(platform: Platform) -> int:
-    if platform.record is None:
-        return 0
-    with platform.record.store.reading() as connection:
-        return int(connection.exec_driver_sql("SELECT value FROM counters WHERE name = 'journal'").scalar() or 0)
+    """Return how many events the services have published for supervision."""
+    total = 0
+    for part in (platform.record, platform.meeting):
+        if part is not None:
+            with part.store.reading() as connection:
+                row = connection.exec_driver_sql("SELECT value FROM counters WHERE name = 'journal'").scalar()
+                total += int(row or 0)
+    return total
 
 
 async def _show_found(platform: Platform, console: Console, shown: int) -> None:

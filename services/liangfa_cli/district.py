@@ -85,3 +85,11 @@ JUSTICE = Actor(
     REGION,
     frozenset({"justice_supervisor"}),
 )
+JUDGE = Actor("hs-judge", "演示法官", "hs-court", "武汉市洪山区人民法院", "oversight", REGION, frozenset({"judge"}))
+OPERATOR = Actor("hs-operator", "演示管理员", "hs-desk", "洪山区两法衔接平台", "", REGION, frozenset({"operator"}))
+
+
+def head(kind: str) -> Actor:
+    """Return the head of the district's body of `kind`."""
+    body = BODIES[kind]
+    return Actor(f"{body.id}-head", "演示负责人", body.id, body.name, body.kind, REGION, frozenset({"agency_head"}))

@@ -8,10 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from liangfa_joint_meeting.tables import cases_seen
+from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.events import Event
 from liangfa_kit.work import Need, Work
 
-TOPIC = "liangfa.enforcement_record.v1"
+TOPIC = topics.ENFORCEMENT_RECORD.name
 _PACKAGE = "liangfa_protos.enforcement_record.v1."
 _KNOWN = frozenset({"CaseRegistered", "CrimeSuspected", "CrimeCleared", "HitReviewed"})
 

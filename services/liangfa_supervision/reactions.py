@@ -1,4 +1,4 @@
-"""Events of enforcement_record in; feed items, alerts and counts out. One event, one pure step, no clock of its own."""
+"""Events of enforcement_record and joint_meeting in; feed items, alerts and counts out. One event, one pure step, no clock of its own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.events import Event
 from liangfa_kit.work import Need, Work
 from liangfa_protos.enforcement_record.v1 import case_pb2, events_pb2
+from liangfa_protos.joint_meeting.v1 import events_pb2 as meeting_events
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_supervision.tables import alerts, case_counts, feed, feed_end
 from liangfa_supervision.wording import Wording, worded
@@ -24,7 +25,9 @@ LATE_AFTER_DAYS = 7
 (city credit office guide, 2021; data standards section 1): natural days are the stricter, simpler figure of the issue."""
 
 TOPIC = topics.ENFORCEMENT_RECORD.name
+MEETING_TOPIC = topics.JOINT_MEETING.name
 _PACKAGE = "liangfa_protos.enforcement_record.v1."
+_MEETING_PACKAGE = "liangfa_protos.joint_meeting.v1."
 _ALERT_KINDS = {
     "suspected": pb.ALERT_KIND_SUSPECTED_NOT_TRANSFERRED,
     "near": pb.ALERT_KIND_NEAR_MISS,
@@ -59,7 +62,7 @@ class About:
 
 
 class Supervising:
-    """The reactions of supervision to what enforcement_record publishes."""
+    """The reactions of supervision to what enforcement_record and joint_meeting publish."""
 
     tables: Sequence[sa.Table] = (feed, feed_end, alerts, case_counts)
 
@@ -76,6 +79,11 @@ class Supervising:
             "CrimeCleared": _cleared,
             "HitReviewed": _reviewed,
             "ImportFinished": _imported,
+            f"{_MEETING_PACKAGE}ReplyOverdue": _reply_overdue,
+            f"{_MEETING_PACKAGE}MeetingConvened": _meeting_convened,
+            f"{_MEETING_PACKAGE}MinutesSealed": _minutes_sealed,
+            f"{_MEETING_PACKAGE}TaskOverdue": _task_overdue,
+            f"{_MEETING_PACKAGE}RegularMeetingDue": _meeting_due,
         }
 
     def needs(self, event: Event) -> Sequence[Need]:
@@ -204,6 +212,34 @@ def _imported(event: Event, message: events_pb2.ImportFinished, work: Work) -> N
     importer = message.importer
     about = About("", "", importer.region, importer.agency_id, "", "")
     _tell(event, work, about, pb.FEED_KIND_IMPORT_FINISHED, worded("imported", message))
+
+
+def _reply_overdue(event: Event, message: meeting_events.ReplyOverdue, work: Work) -> None:
+    """Show who is late, and nothing of the question: that is for those who take part in it."""
+    about = About("", "", message.consultation.region, message.unit_id, message.unit_name, "")
+    _tell(event, work, about, pb.FEED_KIND_REPLY_OVERDUE, worded("reply_overdue", message), pb.SEVERITY_WARNING)
+
+
+def _meeting_convened(event: Event, message: meeting_events.MeetingConvened, work: Work) -> None:
+    meeting = message.meeting
+    about = About("", meeting.title, meeting.region, meeting.rule.convener_unit_id, "", "")
+    _tell(event, work, about, pb.FEED_KIND_MEETING_CONVENED, worded("meeting_convened", message))
+
+
+def _minutes_sealed(event: Event, message: meeting_events.MinutesSealed, work: Work) -> None:
+    about = About("", message.title, message.region, "", "", "")
+    _tell(event, work, about, pb.FEED_KIND_MINUTES_SEALED, worded("minutes_sealed", message))
+
+
+def _task_overdue(event: Event, message: meeting_events.TaskOverdue, work: Work) -> None:
+    task = message.task
+    about = About(task.case_id, task.item_title, task.region, task.owner_unit_id, task.owner_unit_name, "")
+    _tell(event, work, about, pb.FEED_KIND_TASK_OVERDUE, worded("task_overdue", message), pb.SEVERITY_WARNING)
+
+
+def _meeting_due(event: Event, message: meeting_events.RegularMeetingDue, work: Work) -> None:
+    about = About("", "", message.region, message.convener_unit_id, "", "")
+    _tell(event, work, about, pb.FEED_KIND_MEETING_DUE, worded("meeting_due", message), pb.SEVERITY_NOTICE)
 
 
 def _simple(kind: pb.FeedKind.ValueType) -> Callable[[Event, Any, Work], None]:

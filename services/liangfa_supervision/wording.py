@@ -122,6 +122,38 @@ def _imported(message: Any) -> Wording:
     )
 
 
+def _reply_overdue(message: Any) -> Wording:
+    source = message.limit.legal_source
+    return Wording(
+        f"{message.unit_name}逾期未书面答复咨询（{source}）",
+        f"{message.unit_name} has not answered a consultation in time",
+    )
+
+
+def _meeting_convened(message: Any) -> Wording:
+    meeting = message.meeting
+    return Wording(
+        f"召集联席会议：{meeting.title}，议题 {len(meeting.agenda)} 项",
+        f"Joint meeting convened: {meeting.title}, {len(meeting.agenda)} items",
+    )
+
+
+def _minutes_sealed(message: Any) -> Wording:
+    return Wording(f"会议纪要已确认：{message.document_number}", f"Minutes sealed: {message.document_number}")
+
+
+def _task_overdue(message: Any) -> Wording:
+    task = message.task
+    return Wording(
+        f"联席会议任务逾期：{task.owner_unit_name}应于 {task.due_on} 前{task.text}",
+        f"Task of a joint meeting overdue: {task.owner_unit_name}, due {task.due_on}: {task.text}",
+    )
+
+
+def _meeting_due(_message: Any) -> Wording:
+    return Wording("联席会议例会即将到期，尚未召集", "A regular joint meeting is nearly due and not convened")
+
+
 _LINES: dict[str, Callable[[Any], Wording]] = {
     "registered": _registered,
     "late": _late,
@@ -136,4 +168,9 @@ _LINES: dict[str, Callable[[Any], Wording]] = {
     "cleared": _cleared,
     "reviewed": _reviewed,
     "imported": _imported,
+    "reply_overdue": _reply_overdue,
+    "meeting_convened": _meeting_convened,
+    "minutes_sealed": _minutes_sealed,
+    "task_overdue": _task_overdue,
+    "meeting_due": _meeting_due,
 }

@@ -86,6 +86,16 @@ class _FeedKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedKind.Val
     """A case was entered late."""
     FEED_KIND_AMENDED_AFTER_DECISION: _FeedKind.ValueType  # 13
     """A case was amended after its decision."""
+    FEED_KIND_REPLY_OVERDUE: _FeedKind.ValueType  # 60
+    """A written answer to a consultation is overdue. The question itself is for its participants alone."""
+    FEED_KIND_MEETING_CONVENED: _FeedKind.ValueType  # 61
+    """A joint meeting was convened."""
+    FEED_KIND_MINUTES_SEALED: _FeedKind.ValueType  # 62
+    """The minutes of a joint meeting were sealed."""
+    FEED_KIND_TASK_OVERDUE: _FeedKind.ValueType  # 63
+    """A task of a joint meeting is overdue."""
+    FEED_KIND_MEETING_DUE: _FeedKind.ValueType  # 64
+    """A regular joint meeting is nearly due and none is convened."""
 
 class FeedKind(_FeedKind, metaclass=_FeedKindEnumTypeWrapper):
     """What a feed item tells."""
@@ -118,6 +128,16 @@ FEED_KIND_LATE_ENTRY: FeedKind.ValueType  # 12
 """A case was entered late."""
 FEED_KIND_AMENDED_AFTER_DECISION: FeedKind.ValueType  # 13
 """A case was amended after its decision."""
+FEED_KIND_REPLY_OVERDUE: FeedKind.ValueType  # 60
+"""A written answer to a consultation is overdue. The question itself is for its participants alone."""
+FEED_KIND_MEETING_CONVENED: FeedKind.ValueType  # 61
+"""A joint meeting was convened."""
+FEED_KIND_MINUTES_SEALED: FeedKind.ValueType  # 62
+"""The minutes of a joint meeting were sealed."""
+FEED_KIND_TASK_OVERDUE: FeedKind.ValueType  # 63
+"""A task of a joint meeting is overdue."""
+FEED_KIND_MEETING_DUE: FeedKind.ValueType  # 64
+"""A regular joint meeting is nearly due and none is convened."""
 Global___FeedKind: _TypeAlias = FeedKind  # noqa: Y015
 
 class _AlertKind:

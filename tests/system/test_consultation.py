@@ -1,0 +1,92 @@
+"""What joint_meeting learns from the record, and what supervision shows of joint_meeting, on the whole platform."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liangfa_cli import district
+from liangfa_cli.consulting import enrol_units
+from liangfa_cli.platform import Platform
+from liangfa_kit.clock import ManualClock
+from liangfa_protos.joint_meeting.v1 import consultation_pb2, meeting_pb2
+from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
+from liangfa_protos.joint_meeting.v1 import meeting_service_pb2 as meeting_rpc
+from liangfa_protos.joint_meeting.v1.consultation_service_pb2_grpc import ConsultationServiceStub
+from liangfa_protos.joint_meeting.v1.meeting_service_pb2_grpc import MeetingServiceStub
+from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
+from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
+from tests.unit.supervision.test_reactions import START, case, platform_at, register
+
+pytestmark = pytest.mark.asyncio
+MEMBERS = ["hs-procuratorate", "hs-police", "hs-market"]
+
+
+async def settled(platform: Platform) -> None:
+    assert platform.record is not None
+    assert platform.meeting is not None
+    assert platform.supervision is not None
+    await platform.meeting.scheduler.tick()
+    for part in (platform.record, platform.meeting):
+        await part.relay.drain()
+    await platform.meeting.consumer.drain()
+    await platform.supervision.consumer.drain()
+
+
+async def feed(platform: Platform, *kinds: Any) -> list[pb.FeedItem]:
+    stub = SupervisionServiceStub(platform.channel_for(district.PROCURATOR))
+    items = []
+    async for message in stub.Watch(pb.WatchRequest(kinds=kinds)):
+        if not message.HasField("item"):
+            break
+        items.append(message.item)
+    return items
+
+
+async def ask(platform: Platform) -> None:
+    stub = ConsultationServiceStub(platform.channel_for(district.officer("market_regulation")))
+    request = rpc.AskConsultationRequest(
+        request_id=str(uuid.uuid4()), kind=consultation_pb2.CONSULTATION_KIND_NATURE, title="只给参与单位看的标题",
+        question="只给参与单位看的问题", consulted_unit_ids=["hs-police"],
+    )  # fmt: skip
+    await stub.AskConsultation(request)
+
+
+async def test_suspected_crimes_come_to_the_agenda_and_meetings_to_the_feed(tmp_path: Path) -> None:
+    """Counted by agency, named to nobody; an overdue answer shows who is late and nothing of the question."""
+    clock = ManualClock(START)
+    async with platform_at(tmp_path / "d", clock) as platform:
+        await enrol_units(platform)
+        rule = meeting_pb2.MeetingRule(
+            region=district.REGION, convener_unit_id="hs-procuratorate", member_unit_ids=MEMBERS, months_between=6,
+            special_requests=3, quorum_percent=60, remind_days=14,
+        )  # fmt: skip
+        operator: Any = MeetingServiceStub(platform.channel_for(district.OPERATOR))
+        await operator.SetMeetingRule(meeting_rpc.SetMeetingRuleRequest(request_id="r", rule=rule))
+        await register(platform, case("后厨使用罂粟壳熬制底料，违法所得120元。"))
+        await register(platform, case("未按规定保存台账，已改正。", cause="未保存台账"))
+        await ask(platform)
+        clock.advance(timedelta(days=9))
+        await settled(platform)
+        convene: Any = meeting_rpc.ConveneMeetingRequest
+        request = convene(
+            request_id="c", kind=meeting_pb2.MEETING_KIND_REGULAR, title="例会", place="会议室",
+            starts_at=clock.now() + timedelta(days=7),
+        )  # fmt: skip
+        stub: Any = MeetingServiceStub(platform.channel_for(district.PROCURATOR))
+        meeting = (await stub.ConveneMeeting(request)).meeting
+        assert [(item.source, item.unit_id) for item in meeting.agenda] == [
+            (meeting_pb2.ITEM_SOURCE_SUSPECTED, "hs-market"), (meeting_pb2.ITEM_SOURCE_UNANSWERED, "hs-police"),
+        ]  # fmt: skip
+        market = next(line for line in meeting.figures if line.unit_id == "hs-market")
+        assert (market.cases, market.suspected, market.consultations_asked) == (2, 1, 1)
+        await settled(platform)
+        shown = await feed(platform, pb.FEED_KIND_REPLY_OVERDUE, pb.FEED_KIND_MEETING_CONVENED)
+        assert [(item.kind, item.agency_id) for item in shown] == [
+            (pb.FEED_KIND_REPLY_OVERDUE, "hs-police"), (pb.FEED_KIND_MEETING_CONVENED, "hs-procuratorate"),
+        ]  # fmt: skip
+        assert "只给参与单位看" not in str(shown) + str(meeting)
