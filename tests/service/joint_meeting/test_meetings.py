@@ -25,7 +25,7 @@ from liangfa_protos.joint_meeting.v1 import meeting_service_pb2 as rpc
 from liangfa_protos.joint_meeting.v1.meeting_service_pb2_grpc import MeetingServiceStub
 from tests.consulting import FAR_POLICE, MARKET, OPERATOR, POLICE, PROCURATOR, START, Service, person, running_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 MEMBERS = ["procuratorate", "police", "market", "ecology"]
 MARKET_HEAD, ECOLOGY_HEAD = person("market", "agency_head"), person("ecology", "agency_head")
 

@@ -13,7 +13,7 @@ from liangfa_protos.joint_meeting.v1 import precedent_service_pb2 as rpc
 from liangfa_protos.joint_meeting.v1.precedent_service_pb2_grpc import PrecedentServiceStub
 from tests.consulting import ECOLOGY, FAR_POLICE, MARKET, MARKET_HEAD, POLICE, PROCURATOR, Service, running_service
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 QUESTION = "当事人张三从武汉红星商贸有限公司购进假冒白酒，电话13800138000，张三销售金额8万元，是否应当移送？"
 
 
