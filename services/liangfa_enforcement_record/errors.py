@@ -234,6 +234,20 @@ class ImportIsDryRun(Precondition):
         )
 
 
+class ImportTakenOver(Precondition):
+    """Another process has taken the import up: this one leaves it, having entered nothing more."""
+
+    reason = "IMPORT_TAKEN_OVER"
+
+    def __init__(self, import_id: str) -> None:
+        super().__init__(
+            f"Import {import_id} is gone on with by another process.",
+            message_zh="该导入已由另一服务进程继续。",
+            remedy="Follow it with WatchImport.",
+            import_id=import_id,
+        )
+
+
 class ImportNotResumable(Precondition):
     """The import has ended: there is nothing to go on with."""
 

@@ -46,10 +46,11 @@ class Chunk:
         """How many outcomes it stands for, title and header lines included."""
         return len(self.prepared) + len(self.rejected) + self.skipped + self.repeated + self.above
 
-    def command(self, import_id: str, known: dict[str, str]) -> EnterChunk:
-        """Return the command that enters it; `known` are the cases that revised rows change."""
+    def command(self, import_id: str, worker: str, known: dict[str, str]) -> EnterChunk:
+        """Return the command by which `worker` enters it; `known` are the cases that revised rows change."""
         return EnterChunk(
             import_id=import_id,
+            worker=worker,
             first=self.first,
             size=self.size,
             prepared=self.prepared,

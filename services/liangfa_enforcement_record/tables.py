@@ -118,6 +118,8 @@ imports = sa.Table(
     sa.Column("next_row", sa.BigInteger, nullable=False, comment="first outcome not yet entered, counted from 0"),
     sa.Column("progress", sa.LargeBinary, nullable=False, comment="serialised ImportProgress"),
     sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("worker", sa.Text, nullable=False, server_default="", comment="process at work on it; empty for none"),
+    sa.Column("seen_at", sa.BigInteger, nullable=False, server_default="0", comment="when that process last said so"),
 )
 
 import_rows = sa.Table(

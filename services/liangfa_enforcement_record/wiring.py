@@ -98,7 +98,7 @@ def build(
     rules = screening or CaseScreening()
     cases, imports = CaseCommands(rules), ImportCommands(rules)
     objects = FolderStore(files_path(folder))
-    importer = Importer(train, store, objects, imports)
+    importer = Importer(train, store, objects, imports, clock)
     services = (
         served(
             case_service_pb2_grpc.add_CaseServiceServicer_to_server,

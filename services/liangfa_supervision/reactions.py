@@ -201,9 +201,12 @@ def _cleared(event: Event, message: events_pb2.CrimeCleared, work: Work) -> None
 
 
 def _reviewed(event: Event, message: events_pb2.HitReviewed, work: Work) -> None:
-    about = _about(message.case)
-    _tell(event, work, about, pb.FEED_KIND_HIT_REVIEWED, worded("reviewed", message))
-    if not message.verdict.accepted:
+    """Tell a verdict. An agency that rejects a hit on its own case closes no alert: that is for whoever supervises it."""
+    about, verdict = _about(message.case), message.verdict
+    is_own = verdict.reviewer.agency_id == about.agency_id
+    severity = pb.SEVERITY_WARNING if is_own and not verdict.accepted else pb.SEVERITY_INFO
+    _tell(event, work, about, pb.FEED_KIND_HIT_REVIEWED, worded("reviewed", message), severity)
+    if not verdict.accepted and not is_own:
         for kind in _RESULT_ALERTS:
             _close(work, about.case_id, kind)
 

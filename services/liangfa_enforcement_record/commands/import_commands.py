@@ -44,6 +44,19 @@ class BeginImport:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldImport:
+    """Say that the process `worker` is at work on the import, or with an empty `worker` that it has left it.
+
+    `takes_over` is how work begins: from whichever process had it. Later the import must still be the worker's own.
+    """
+
+    import_id: str
+    worker: str
+    held_by: str = ""
+    takes_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EnterChunk:
     """Enter what `size` consecutive outcomes have become, the first of them number `first`; no natural key occurs twice.
 
@@ -51,6 +64,7 @@ class EnterChunk:
     """
 
     import_id: str
+    worker: str
     first: int
     size: int
     prepared: Sequence[Prepared]
@@ -90,6 +104,7 @@ class ImportCommands:
         self.correct = Handler(
             "TakeCorrectedRow", self._correct, rpc.CorrectRowResponse, _correction_needs, _known_streams
         )
+        self.hold = Handler("HoldImport", _hold, rpc.ImportProgress, lambda c: (_import_need(c.import_id),))
         self.end = Handler(
             "EndImport",
             _end,
@@ -101,8 +116,10 @@ class ImportCommands:
     def _enter(self, command: EnterChunk, work: Work) -> rpc.ImportProgress:
         row = own_import(command.import_id, work)
         progress = rpc.ImportProgress.FromString(row["progress"])
-        if row["next_row"] != command.first or row["state"] != RUNNING:
-            return progress  # entered before, by an import that was resumed while it was still running
+        if row["state"] != RUNNING:
+            return progress
+        if (row["worker"], row["next_row"]) != (command.worker, command.first):
+            raise errors.ImportTakenOver(command.import_id)
         for prepared in command.prepared:
             if row["is_dry_run"]:
                 self._try(prepared, progress, work)
@@ -122,6 +139,7 @@ class ImportCommands:
         progress.rows_repeated += command.repeated
         progress.findings += len(command.found)
         place = {"next_row": command.first + command.size, "progress": progress.SerializeToString()}
+        place["seen_at"] = to_micros(work.now)
         work.save(imports, {**row, **place})
         return progress
 
@@ -303,6 +321,8 @@ def _begin(command: BeginImport, work: Work) -> rpc.ImportProgress:
             "next_row": 0,
             "progress": progress.SerializeToString(),
             "started_at": to_micros(work.now),
+            "worker": "",
+            "seen_at": 0,
         },
     )
     if not command.dry_run:
@@ -311,6 +331,17 @@ def _begin(command: BeginImport, work: Work) -> rpc.ImportProgress:
         )
         work.record(_stream(command.import_id), event)
     return progress
+
+
+def _hold(command: HoldImport, work: Work) -> rpc.ImportProgress:
+    """Note who is at work. Raises `ImportTakenOver` when it is another process by now."""
+    row = own_import(command.import_id, work)
+    if row["state"] == RUNNING:
+        if not command.takes_over and row["worker"] != (command.held_by or command.worker):
+            raise errors.ImportTakenOver(command.import_id)
+        seen_at = to_micros(work.now) if command.worker else 0
+        work.save(imports, {**row, "worker": command.worker, "seen_at": seen_at})
+    return rpc.ImportProgress.FromString(row["progress"])
 
 
 def _end(command: EndImport, work: Work) -> rpc.ImportProgress:

@@ -24,7 +24,7 @@ from liangfa_enforcement_record.errors import (
     RowStillWrong,
     refused_table,
 )
-from liangfa_enforcement_record.importer import INTERRUPTED, Importer, Running
+from liangfa_enforcement_record.importer import Importer
 from liangfa_enforcement_record.importing.limits import Limits
 from liangfa_enforcement_record.importing.refusals import TableRefused
 from liangfa_enforcement_record.importing.rejects import rejects_csv, write_rejects_xlsx
@@ -88,7 +88,7 @@ class ImportServicer(ImportServiceServicer):
             )
         )
         if unfinished is not None:
-            running = self._importer.resume(unfinished, call)
+            going = self._importer.gone_on(unfinished["id"], call)
         else:
             begin = BeginImport(
                 import_id=str(uuid.uuid5(_NAMESPACE, f"{call.actor.person_id}/{call.request_id}")),
@@ -99,31 +99,27 @@ class ImportServicer(ImportServiceServicer):
                 importer=actor_text(call.actor),
                 notes_zh=notes_zh(table),
             )
-            running = await self._importer.begin(begin, call)
-        async for progress in running.follow():
+            going = self._importer.begin(begin, call)
+        async for progress in going:
             yield pb.ImportTableResponse(progress=progress)
 
     async def GetImport(self, request: pb.GetImportRequest, _context: Any) -> pb.GetImportResponse:
         """Read how an import stands."""
         row = await self._row(request.import_id)
-        return pb.GetImportResponse(progress=self._progress(row))
+        return pb.GetImportResponse(progress=self._importer.progress_of(row))
 
     async def ListImports(self, request: pb.ListImportsRequest, _context: Any) -> pb.ListImportsResponse:
         """Read the imports of the caller's agency, newest first."""
         agency_id = current().caller.agency_id
         page = await self._store.read(lambda connection: queries.imports_of(connection, agency_id, request))
         return pb.ListImportsResponse(
-            imports=[self._progress(row) for row in page.rows], next_page_token=page.next_token
+            imports=[self._importer.progress_of(row) for row in page.rows], next_page_token=page.next_token
         )
 
     async def WatchImport(self, request: pb.WatchImportRequest, _context: Any) -> AsyncIterator[pb.WatchImportResponse]:
         """Follow an import until it ends."""
-        row = await self._row(request.import_id)
-        running = self._importer.running(request.import_id)
-        if running is None:
-            yield pb.WatchImportResponse(progress=self._progress(row))
-            return
-        async for progress in running.follow():
+        await self._row(request.import_id)
+        async for progress in self._importer.followed(request.import_id):
             yield pb.WatchImportResponse(progress=progress)
 
     async def ResumeImport(
@@ -134,8 +130,7 @@ class ImportServicer(ImportServiceServicer):
         row = await self._row(request.import_id)
         if row["state"] != RUNNING:
             raise ImportNotResumable(request.import_id, row["state"])
-        running: Running = self._importer.resume(row, call)
-        async for progress in running.follow():
+        async for progress in self._importer.gone_on(request.import_id, call):
             yield pb.ResumeImportResponse(progress=progress)
 
     async def ListRejectedRows(self, request: pb.ListRejectedRowsRequest, _context: Any) -> pb.ListRejectedRowsResponse:
@@ -197,16 +192,6 @@ class ImportServicer(ImportServiceServicer):
         if row is None or row["agency_id"] != current().caller.agency_id:
             raise ImportNotFound(import_id)
         return row
-
-    def _progress(self, row: Any) -> pb.ImportProgress:
-        """Return an import's progress; one that no process is at work on is interrupted."""
-        running = self._importer.running(row["id"])
-        if running is not None:
-            return running.progress
-        progress = pb.ImportProgress.FromString(row["progress"])
-        if progress.state == RUNNING:
-            progress.state = INTERRUPTED
-        return progress
 
     async def _received(self, parts: AsyncIterator[pb.ImportTableRequest]) -> tuple[pb.ImportTableRequest, str, Call]:
         """Keep the streamed bytes by their hash; return the first message, the hash and the caller's `Call`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,27 @@ async def test_a_suspected_crime_raises_an_alert_that_counts_its_open_days(tmp_p
         await caught_up(platform)
         assert await alerts(platform) == []
         assert [a.closed for a in await alerts(platform, include_closed=True)] == [True]
+
+
+async def test_an_agency_that_rejects_a_hit_on_its_own_case_closes_no_alert(tmp_path: Path) -> None:
+    """Whoever is watched does not end the watching: the verdict is told as a warning, the alert stays open."""
+    async with platform_at(tmp_path / "d", ManualClock(START)) as platform:
+        entered = await register(platform, case("后厨使用罂粟壳熬制底料，违法所得120元。"))
+        await caught_up(platform)
+        head = replace(district.officer("market_regulation"), person_id="head", roles=frozenset({"agency_head"}))
+        stub = ScreeningServiceStub(platform.channel_for(head))
+        hit = (await stub.ListHits(screening_rpc.ListHitsRequest())).hits[0]
+        review = screening_rpc.ReviewHitRequest(
+            request_id="r", screening_id=hit.screening.id, accepted=False, reason="本机关认为不构成"
+        )
+        await stub.ReviewHit(review)
+        await caught_up(platform)
+        assert [alert.case_id for alert in await alerts(platform)] == [entered.id]
+        feed_of = await watcher(platform).GetCaseFeed(pb.GetCaseFeedRequest(case_id=entered.id))
+        assert (feed_of.items[-1].kind, feed_of.items[-1].severity) == (
+            pb.FEED_KIND_HIT_REVIEWED,
+            pb.SEVERITY_WARNING,
+        )
 
 
 async def test_a_decision_entered_late_is_an_alert_and_seven_days_are_not(tmp_path: Path) -> None:

@@ -116,6 +116,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A newer screening result has replaced this one."""
     ERROR_REASON_UPLOAD_MIXED: _ErrorReason.ValueType  # 48
     """A stream holds pieces of more than one upload."""
+    ERROR_REASON_IMPORT_TAKEN_OVER: _ErrorReason.ValueType  # 49
+    """Another process has taken the import up."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -214,4 +216,6 @@ ERROR_REASON_SCREENING_SUPERSEDED: ErrorReason.ValueType  # 47
 """A newer screening result has replaced this one."""
 ERROR_REASON_UPLOAD_MIXED: ErrorReason.ValueType  # 48
 """A stream holds pieces of more than one upload."""
+ERROR_REASON_IMPORT_TAKEN_OVER: ErrorReason.ValueType  # 49
+"""Another process has taken the import up."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
