@@ -271,4 +271,4 @@ def _priced(text: Text, labels: dict[str, str]) -> FactFound | None:
 
 
 def _as(source: FactFound, name: str, labels: dict[str, str], value: Any) -> FactFound:
-    return FactFound(name, labels.get(name, name), value, source.text, source.start, source.end, "derived")
+    return FactFound(name, labels.get(name, name), value, source.text, source.start, source.end, "derived", source.part)

@@ -38,7 +38,10 @@ _AFTER = 40
 
 @dataclass(frozen=True, slots=True)
 class FactFound:
-    """A fact's value and where it stands. `origin`: narrative, cause, given, derived, earlier or assumed."""
+    """A fact's value and where it stands. `origin`: narrative, cause, given, derived, earlier or assumed.
+
+    `part` is the text that `start` and `end` count in: narrative or cause; empty when there are no words.
+    """
 
     name: str
     label_zh: str
@@ -47,6 +50,7 @@ class FactFound:
     start: int = -1
     end: int = -1
     origin: str = "narrative"
+    part: str = ""
 
     def value_text(self) -> str:
         """Return the value as people write it."""
@@ -97,8 +101,10 @@ class Text:
         """Return a fact with its words; places count from the narrative's first character, or in the cause."""
         words = self.text[start:end]
         if start >= self.offset:
-            return FactFound(name, label, value, words, start - self.offset, end - self.offset)
-        return FactFound(name, label, value, words, start, end, "cause")
+            return FactFound(
+                name, label, value, words, start - self.offset, end - self.offset, "narrative", "narrative"
+            )
+        return FactFound(name, label, value, words, start, end, "cause", "cause")
 
 
 def extract(extractor: Extractor, label: str, text: Text, cel_type: str) -> FactFound | None:

@@ -117,4 +117,5 @@ def _fact_json(fact: FactFound) -> dict[str, Any]:
         "start": fact.start,
         "end": fact.end,
         "origin": fact.origin,
+        "part": fact.part,
     }

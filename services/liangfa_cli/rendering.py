@@ -43,9 +43,18 @@ def highlighted(narrative: str, facts: Sequence[case_pb2.ScreenedFact]) -> Text:
     """Return the narrative with the words that facts came from in colour; facts read in the cause leave it alone."""
     text = Text(narrative)
     for fact in facts:
-        if fact.text and narrative[fact.start : fact.end] == fact.text:
+        if fact.text_part != case_pb2.TEXT_PART_CAUSE and fact.text and narrative[fact.start : fact.end] == fact.text:
             text.stylize("bold red", fact.start, fact.end)
     return text
+
+
+_WHENCE = {
+    case_pb2.FACT_ORIGIN_CAUSE: "（见案由）",
+    case_pb2.FACT_ORIGIN_GIVEN: "（办案人员填报）",
+    case_pb2.FACT_ORIGIN_DERIVED: "（推算）",
+    case_pb2.FACT_ORIGIN_EARLIER: "（前案）",
+    case_pb2.FACT_ORIGIN_ASSUMED: "（推定，须核实）",
+}
 
 
 def hits_table(hits: Sequence[screening_pb.Hit], narratives: dict[str, str], title: str) -> Table:
@@ -63,7 +72,7 @@ def hits_table(hits: Sequence[screening_pb.Hit], narratives: dict[str, str], tit
         told = highlighted(narratives.get(hit.screening.case_id, ""), offence.facts)
         for fact in offence.facts:
             if fact.value not in {"false", "0", "0.0"}:
-                told.append(f"\n· {fact.label_zh} = {fact.value}", style="green")
+                told.append(f"\n· {fact.label_zh} = {fact.value}{_WHENCE.get(fact.origin, '')}", style="green")
         table.add_row(f"{'、'.join(hit.party_names)}\n{hit.cause}\n{hit.agency_name}", why, told)
     return table
 

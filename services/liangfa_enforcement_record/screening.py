@@ -95,6 +95,17 @@ def _outcome(result: ScreeningResult) -> pb.ScreeningOutcome.ValueType:
     return pb.SCREENING_OUTCOME_MISSING_FACTS if result.missing else pb.SCREENING_OUTCOME_CLEAR
 
 
+_ORIGINS = {
+    "narrative": pb.FACT_ORIGIN_NARRATIVE,
+    "cause": pb.FACT_ORIGIN_CAUSE,
+    "given": pb.FACT_ORIGIN_GIVEN,
+    "derived": pb.FACT_ORIGIN_DERIVED,
+    "earlier": pb.FACT_ORIGIN_EARLIER,
+    "assumed": pb.FACT_ORIGIN_ASSUMED,
+}
+_PARTS = {"narrative": pb.TEXT_PART_NARRATIVE, "cause": pb.TEXT_PART_CAUSE}
+
+
 def _offence(found: Any) -> pb.ScreenedOffence:
     standard = found.standard
     return pb.ScreenedOffence(
@@ -109,6 +120,7 @@ def _offence(found: Any) -> pb.ScreenedOffence:
             pb.ScreenedFact(
                 name=fact.name, label_zh=fact.label_zh, value=fact.value_text(),
                 text=fact.text, start=fact.start, end=fact.end,
+                origin=_ORIGINS.get(fact.origin, pb.FACT_ORIGIN_UNSPECIFIED), text_part=_PARTS.get(fact.part, pb.TEXT_PART_UNSPECIFIED),
             )
             for fact in found.facts
         ],

@@ -62,3 +62,18 @@ def test_interest_told_by_the_month_or_day_is_read_by_the_year(rate: str, yearly
     found = [item for item in screened("非法放贷", text).offences if item.offence.id == "illegal_business_lending"]
     told = [fact.value for item in found for fact in item.facts if fact.name == "lending_rate_annual_pct"]
     assert told == ([yearly] if yearly > 36 else [])
+
+
+def test_a_fact_says_in_which_text_its_words_stand() -> None:
+    """In the cause or in the narrative, also when it follows from another; an assumed one stands in neither."""
+    cause, narrative = "使用电鱼方法捕捞", "禁渔期内在水库捕捞，渔获物12公斤。"
+    result = screened(cause, narrative)
+    facts = [fact for offence in result.offences for fact in offence.facts]
+    texts = {"cause": cause, "narrative": narrative}
+    assert {fact.part for fact in facts} >= {"cause", "narrative"}
+    for fact in facts:
+        if fact.part:
+            assert texts[fact.part][fact.start : fact.end] == fact.text
+        else:
+            assert not fact.text
+    assert all("part" in fact for offence in result.to_json()["offences"] for fact in offence["facts"])

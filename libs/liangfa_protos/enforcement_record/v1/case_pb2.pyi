@@ -178,6 +178,70 @@ SCREENING_OUTCOME_SUSPECTED: ScreeningOutcome.ValueType  # 4
 """A standard is met: a prompt for review, never a finding of guilt."""
 Global___ScreeningOutcome: _TypeAlias = ScreeningOutcome  # noqa: Y015
 
+class _FactOrigin:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FactOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FactOrigin.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FACT_ORIGIN_UNSPECIFIED: _FactOrigin.ValueType  # 0
+    """Not said: a result stored before origins were."""
+    FACT_ORIGIN_NARRATIVE: _FactOrigin.ValueType  # 1
+    """Read in the narrative."""
+    FACT_ORIGIN_CAUSE: _FactOrigin.ValueType  # 2
+    """Read in the cause (案由)."""
+    FACT_ORIGIN_GIVEN: _FactOrigin.ValueType  # 3
+    """Entered by the officer."""
+    FACT_ORIGIN_DERIVED: _FactOrigin.ValueType  # 4
+    """Follows from other facts."""
+    FACT_ORIGIN_EARLIER: _FactOrigin.ValueType  # 5
+    """Comes from the party's earlier cases."""
+    FACT_ORIGIN_ASSUMED: _FactOrigin.ValueType  # 6
+    """Told nowhere: its usual value was taken and must be checked."""
+
+class FactOrigin(_FactOrigin, metaclass=_FactOriginEnumTypeWrapper):
+    """Where a fact of a screening comes from."""
+
+FACT_ORIGIN_UNSPECIFIED: FactOrigin.ValueType  # 0
+"""Not said: a result stored before origins were."""
+FACT_ORIGIN_NARRATIVE: FactOrigin.ValueType  # 1
+"""Read in the narrative."""
+FACT_ORIGIN_CAUSE: FactOrigin.ValueType  # 2
+"""Read in the cause (案由)."""
+FACT_ORIGIN_GIVEN: FactOrigin.ValueType  # 3
+"""Entered by the officer."""
+FACT_ORIGIN_DERIVED: FactOrigin.ValueType  # 4
+"""Follows from other facts."""
+FACT_ORIGIN_EARLIER: FactOrigin.ValueType  # 5
+"""Comes from the party's earlier cases."""
+FACT_ORIGIN_ASSUMED: FactOrigin.ValueType  # 6
+"""Told nowhere: its usual value was taken and must be checked."""
+Global___FactOrigin: _TypeAlias = FactOrigin  # noqa: Y015
+
+class _TextPart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TextPartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TextPart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TEXT_PART_UNSPECIFIED: _TextPart.ValueType  # 0
+    """No words, or not said."""
+    TEXT_PART_NARRATIVE: _TextPart.ValueType  # 1
+    """The narrative."""
+    TEXT_PART_CAUSE: _TextPart.ValueType  # 2
+    """The cause (案由)."""
+
+class TextPart(_TextPart, metaclass=_TextPartEnumTypeWrapper):
+    """A text of a case that words can stand in."""
+
+TEXT_PART_UNSPECIFIED: TextPart.ValueType  # 0
+"""No words, or not said."""
+TEXT_PART_NARRATIVE: TextPart.ValueType  # 1
+"""The narrative."""
+TEXT_PART_CAUSE: TextPart.ValueType  # 2
+"""The cause (案由)."""
+Global___TextPart: _TypeAlias = TextPart  # noqa: Y015
+
 @_typing.final
 class Party(_message.Message):
     """A party to a case (行政相对人)."""
@@ -678,6 +742,8 @@ class ScreenedFact(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    TEXT_PART_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the fact in the glossary of facts."""
     label_zh: _builtins.str
@@ -687,9 +753,13 @@ class ScreenedFact(_message.Message):
     text: _builtins.str
     """Words of the narrative or cause that it came from; empty when given or assumed."""
     start: _builtins.int
-    """First character of those words, counted from 0."""
+    """First character of those words in their part of the case, counted from 0."""
     end: _builtins.int
     """Character after those words."""
+    origin: Global___FactOrigin.ValueType
+    """Where the fact comes from."""
+    text_part: Global___TextPart.ValueType
+    """The part of the case that `text`, `start` and `end` are of; unspecified without words and in results of before."""
     def __init__(
         self,
         *,
@@ -699,10 +769,12 @@ class ScreenedFact(_message.Message):
         text: _builtins.str = ...,
         start: _builtins.int = ...,
         end: _builtins.int = ...,
+        origin: Global___FactOrigin.ValueType = ...,
+        text_part: Global___TextPart.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "label_zh", b"label_zh", "name", b"name", "start", b"start", "text", b"text", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "label_zh", b"label_zh", "name", b"name", "origin", b"origin", "start", b"start", "text", b"text", "text_part", b"text_part", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
