@@ -10,11 +10,13 @@ from liangfa_kit.context import current
 from liangfa_kit.errors import Invalid, Precondition
 from liangfa_kit.paging import from_token, to_token
 from liangfa_kit.store.port import Store
+from liangfa_kit.train import Train
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceServicer
 from liangfa_supervision import queries
 from liangfa_supervision.authority import narrowed
 from liangfa_supervision.hub import Hub
+from liangfa_supervision.viewing import VIEW_CASE_FEED, ViewCaseFeed, require_purpose
 
 _MOST_KINDS = 50
 _DIMENSIONS = {
@@ -45,8 +47,9 @@ class CursorUnknown(Precondition):
 class SupervisionServicer(SupervisionServiceServicer):
     """Answers from the read models; `Watch` answers with bytes that were encoded once."""
 
-    def __init__(self, store: Store, hub: Hub, clock: Clock) -> None:
+    def __init__(self, store: Store, train: Train, hub: Hub, clock: Clock) -> None:
         self._store = store
+        self._train = train
         self._hub = hub
         self._clock = clock
 
@@ -123,11 +126,16 @@ class SupervisionServicer(SupervisionServiceServicer):
         return pb.GetStatisticsResponse(lines=[_statistics_line(row) for row in rows])
 
     async def GetCaseFeed(self, request: pb.GetCaseFeedRequest, _context: Any) -> pb.GetCaseFeedResponse:
-        """Read the feed items of one case, oldest first."""
+        """Read the feed items of one case, oldest first; every page is journalled before it is answered."""
         wanted = narrowed(current().caller, case_id=request.case_id)
         size = min(request.page_size, 500) if request.page_size > 0 else 100
         after = from_token(request.page_token, int)[0] if request.page_token else 0
         rows = await self._store.read(lambda c: queries.feed_page(c, wanted, after, size + 1))
+        if rows:
+            call, agency_ids = current().command(""), {row.agency_id for row in rows}
+            require_purpose(call.actor, agency_ids, request.purpose)
+            view = ViewCaseFeed(request.case_id, min(agency_ids), request.purpose)
+            await self._train.execute(VIEW_CASE_FEED, view, call)
         return pb.GetCaseFeedResponse(
             items=[pb.FeedItem.FromString(row.item) for row in rows[:size]],
             next_page_token=to_token(rows[size - 1].cursor) if len(rows) > size else "",

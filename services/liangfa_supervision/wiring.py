@@ -109,6 +109,6 @@ def build(
 
     hub = Hub(read_page, heartbeat_seconds=heartbeat_seconds)
     consumer.on_applied.append(lambda _events: hub.refresh())
-    servicer = SupervisionServicer(store, hub, clock)
+    servicer = SupervisionServicer(store, train, hub, clock)
     services = (served(add_SupervisionServiceServicer_to_server, servicer, authority=authorise),)
     return Supervision(store, train, consumer, hub, services)

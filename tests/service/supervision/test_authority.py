@@ -15,15 +15,18 @@ import pytest
 from liangfa_cli import district
 from liangfa_cli.platform import Platform, running
 from liangfa_kit.clock import ManualClock
-from liangfa_kit.errors import Forbidden, PlatformError
+from liangfa_kit.errors import Forbidden, Invalid, PlatformError
 from liangfa_kit.identity import Actor
 from liangfa_kit.settings import Listen, Logging, PlatformSettings, Storage
+from liangfa_kit.verify import journal_faults
 from liangfa_protos.enforcement_record.v1 import case_pb2
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as case_rpc
 from liangfa_protos.enforcement_record.v1.case_service_pb2_grpc import CaseServiceStub
+from liangfa_protos.supervision.v1 import events_pb2
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
 from liangfa_supervision import authority
+from liangfa_supervision.tables import KIT
 from tests.enforcement import START
 
 pytestmark = pytest.mark.asyncio
@@ -73,7 +76,9 @@ async def seen(platform: Platform, who: Actor, rpc: str, case_id: str, **asked: 
     """Return `sees` or `nothing`, FORBIDDEN for a refusal, the words of a bug."""
     stub: Any = SupervisionServiceStub(platform.channel_for(who))
     name = rpc.partition("/")[2]
-    request = getattr(pb, f"{name}Request")(**({"case_id": case_id} if name == "GetCaseFeed" else {}), **asked)
+    request = getattr(pb, f"{name}Request")(
+        **({"case_id": case_id, "purpose": "督办"} if name == "GetCaseFeed" else {}), **asked
+    )
     try:
         if name == "Watch":
             return await _watched(stub.Watch(request))
@@ -188,3 +193,24 @@ async def test_the_table_names_every_rpc_that_is_served_and_no_other(tmp_path: P
         served = {path for path in platform.host.pipeline.endpoints if path.startswith(PREFIX)}
         assert {path.removeprefix(PREFIX) for path in served} == set(EXPECTED)
         assert set(authority.RULES) == served
+
+
+async def test_every_page_of_a_cases_feed_is_journalled_with_its_purpose(tmp_path: Path) -> None:
+    """Who, when and why; a stranger to the case must say why, and a page token opens no page unseen."""
+    async with supervised_case(tmp_path) as (platform, case_id):
+        stub = SupervisionServiceStub(platform.channel_for(district.PROCURATOR))
+        with pytest.raises(Invalid) as refused:
+            await stub.GetCaseFeed(pb.GetCaseFeedRequest(case_id=case_id))
+        assert refused.value.reason == "PURPOSE_REQUIRED"
+        first = await stub.GetCaseFeed(pb.GetCaseFeedRequest(case_id=case_id, page_size=1, purpose="督办"))
+        rest = pb.GetCaseFeedRequest(case_id=case_id, page_token=first.next_page_token, purpose="复核")
+        await stub.GetCaseFeed(rest)
+        await SupervisionServiceStub(platform.channel_for(OWN)).GetCaseFeed(pb.GetCaseFeedRequest(case_id=case_id))
+        nobody = caller("procurator", "x", "420106")
+        await SupervisionServiceStub(platform.channel_for(nobody)).GetCaseFeed(rest)
+        assert platform.supervision is not None
+        entries = await platform.supervision.store.read(lambda c: c.execute(KIT.journal.select()).all())
+        told = [events_pb2.CaseFeedViewed.FromString(entry.payload).purpose for entry in entries]
+        assert told == ["督办", "复核", ""]
+        assert [entry.stream for entry in entries] == [f"view/{case_id}"] * 3
+        assert list(journal_faults(platform.supervision.store, KIT)) == []

@@ -108,7 +108,7 @@ async def test_an_agency_that_rejects_a_hit_on_its_own_case_closes_no_alert(tmp_
         await stub.ReviewHit(review)
         await caught_up(platform)
         assert [alert.case_id for alert in await alerts(platform)] == [entered.id]
-        feed_of = await watcher(platform).GetCaseFeed(pb.GetCaseFeedRequest(case_id=entered.id))
+        feed_of = await watcher(platform).GetCaseFeed(pb.GetCaseFeedRequest(case_id=entered.id, purpose="督办"))
         assert (feed_of.items[-1].kind, feed_of.items[-1].severity) == (
             pb.FEED_KIND_HIT_REVIEWED,
             pb.SEVERITY_WARNING,
@@ -165,7 +165,7 @@ async def test_a_case_feed_tells_its_history_and_pages_without_gap(tmp_path: Pat
         await caught_up(platform)
         kinds, token = [], ""
         while True:
-            request = pb.GetCaseFeedRequest(case_id=entered.id, page_size=1, page_token=token)
+            request = pb.GetCaseFeedRequest(case_id=entered.id, page_size=1, page_token=token, purpose="督办")
             page = await watcher(platform).GetCaseFeed(request)
             kinds += [item.kind for item in page.items]
             token = page.next_page_token
