@@ -26,7 +26,7 @@ from liangfa_kit.identity import Actor, TokenIssuer
 from liangfa_kit.keys import signing_key
 from liangfa_kit.settings import Listen, Logging, PlatformSettings, Storage
 
-ECHO, PUSH, FOLLOW = "/bench.Bare/Echo", "/bench.Bare/Push", "/bench.Bare/Follow"
+ECHO, PUSH, FOLLOW, TALK = "/bench.Bare/Echo", "/bench.Bare/Push", "/bench.Bare/Follow", "/bench.Bare/Talk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,15 @@ async def serve_bare() -> None:
         finally:
             followers.discard(queue)
 
+    async def talk(requests: AsyncIterator[bytes], _context: Any) -> AsyncIterator[bytes]:
+        async for request in requests:
+            yield request
+
     methods: dict[str, Any] = {
         "Echo": grpc.unary_unary_rpc_method_handler(echo),
         "Push": grpc.unary_unary_rpc_method_handler(push),
         "Follow": grpc.unary_stream_rpc_method_handler(follow),
+        "Talk": grpc.stream_stream_rpc_method_handler(talk),
     }
     server = grpc.aio.server()
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("bench.Bare", methods)])

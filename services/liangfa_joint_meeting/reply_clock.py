@@ -1,49 +1,51 @@
-"""The limit for a written answer to a consultation, and when to speak of it. Pure: time comes in as an argument.
-
-Rule `consultation_written_reply`: seven natural days, the day of receipt not counted, a last day that is no working day
-moved to the next one (关于在行政执法中及时移送涉嫌犯罪案件的意见（高检会〔2006〕2号）第五条; confidence: single source).
-"""
+"""The limit for a written answer to a consultation, and when to speak of it: the procedure's rule and its counting."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from liangfa_kit.clock import BEIJING, beijing_date, to_micros
+from liangfa_kit.clock import to_micros
+from liangfa_procedure.clocks import Calendar, due
+from liangfa_procedure.rules import Rule, Rules
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
-from liangfa_standards.working_days import YearNotPublished, next_working_day
 
 RULE_ID = "consultation_written_reply"
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """When an answer is too late and when the unit is reminded, microseconds UTC; and how that was counted."""
+
+    due_at: int
+    remind_at: int
+    told: pb.LegalLimit
+
+
+def _reply_rule() -> Rule:
+    return Rules.load().rule(RULE_ID)
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyRule:
-    """How long a unit has for a written answer. `remind_before` is a product default: no text gives one."""
+    """How long a unit has for a written answer; another `rule` or `calendar` is an operator's."""
 
-    days: int = 7
-    remind_before: timedelta = timedelta(days=2)
+    rule: Rule = field(default_factory=_reply_rule)
+    calendar: Calendar = field(default_factory=Calendar)
 
-    def due_at(self, received: datetime) -> int:
-        """Return the first instant that is too late, in microseconds UTC: midnight in Beijing after the last day.
-
-        Where the holidays of its year are not published yet, the last day is not moved: nobody is told a day too late.
-        """
-        last = beijing_date(received) + timedelta(days=self.days)
-        with suppress(YearNotPublished):
-            last = next_working_day(last)
-        return to_micros(datetime.combine(last + timedelta(days=1), time(), BEIJING))
-
-    def remind_at(self, due_at: int) -> int:
-        """Return when the unit is reminded, in microseconds UTC."""
-        return due_at - self.remind_before // timedelta(microseconds=1)
-
-    def limit(self) -> pb.LegalLimit:
-        """Return the limit with its source, as every reader may check it."""
-        return pb.LegalLimit(
-            rule_id=RULE_ID,
-            duration=f"P{self.days}D",
-            legal_source="关于在行政执法中及时移送涉嫌犯罪案件的意见（高检会〔2006〕2号）",
-            article="第五条；高检发释字〔2021〕4号第十三条；环环监〔2017〕17号第二十四条",
-            confidence="single_source",
+    def limit(self, received: datetime) -> Limit:
+        """Return the limit of a question received at an aware instant."""
+        rule, counted = self.rule, due(self.rule, received, self.calendar)
+        if counted.due_at is None:
+            raise ValueError(f"{rule.id} gives no limit")
+        told = pb.LegalLimit(
+            rule_id=rule.id,
+            duration=str(rule.duration),
+            legal_source=rule.source,
+            article=rule.article,
+            confidence=rule.confidence,
+            explanation_zh=counted.explanation_zh,
+            explanation_en=counted.explanation_en,
+            warnings=counted.warnings,
         )
+        return Limit(to_micros(counted.due_at), to_micros(counted.warn_at or counted.due_at), told)

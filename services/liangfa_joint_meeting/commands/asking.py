@@ -152,6 +152,7 @@ class AskingCommands:
         consultation.state = pb.CONSULTATION_STATE_OPEN
         consultation.ClearField("closed_at")
         consultation.ClearField("close_reason")
+        consultation.reply_limit.CopyFrom(self._rule.limit(work.now).told)
         _set_open(work, consultation, is_open=True)
         owing = [
             to_participant(seat, [start_clock(work, self._rule, seat)])
@@ -231,7 +232,7 @@ def _asked(command: Ask, work: Work, rule: ReplyRule) -> pb.Consultation:
         asked_by=actor_of(work.actor),
         asker_unit_name=work.actor.agency_name,
         state=pb.CONSULTATION_STATE_OPEN,
-        reply_limit=rule.limit(),
+        reply_limit=rule.limit(work.now).told,
     )
     consultation.asked_at.FromDatetime(work.now)
     return consultation

@@ -74,7 +74,7 @@ def admit(work: Work, consultation_id: str, unit_id: str, role: pb.ParticipantRo
 
 def start_clock(work: Work, rule: ReplyRule, participant: Row) -> Row:
     """Start the limit for a consulted unit's written answer; return its row."""
-    due_at = rule.due_at(work.now)
+    limit = rule.limit(work.now)
     clock = {
         "id": work.new_id(),
         "consultation_id": participant["consultation_id"],
@@ -83,12 +83,12 @@ def start_clock(work: Work, rule: ReplyRule, participant: Row) -> Row:
         "region": participant["region"],
         "rule_id": RULE_ID,
         "started_at": to_micros(work.now),
-        "due_at": due_at,
+        "due_at": limit.due_at,
         "answered_at": None,
         "ended_at": None,
         "reminded_at": None,
         "escalated_at": None,
-        "next_alarm_at": rule.remind_at(due_at),
+        "next_alarm_at": limit.remind_at,
     }
     work.save(reply_clocks, clock)
     return clock

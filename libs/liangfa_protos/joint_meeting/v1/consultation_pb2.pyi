@@ -362,6 +362,9 @@ class LegalLimit(_message.Message):
     LEGAL_SOURCE_FIELD_NUMBER: _builtins.int
     ARTICLE_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
+    EXPLANATION_ZH_FIELD_NUMBER: _builtins.int
+    EXPLANATION_EN_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     rule_id: _builtins.str
     """Rule."""
     duration: _builtins.str
@@ -372,6 +375,14 @@ class LegalLimit(_message.Message):
     """Article."""
     confidence: _builtins.str
     """How sure the source is: confirmed, single_source or recalled."""
+    explanation_zh: _builtins.str
+    """How it was counted, in Chinese."""
+    explanation_en: _builtins.str
+    """How it was counted, in English."""
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What a person must see, e.g. HOLIDAYS_NOT_PUBLISHED: weekends alone were counted in a year whose notice is not known."""
+
     def __init__(
         self,
         *,
@@ -380,10 +391,13 @@ class LegalLimit(_message.Message):
         legal_source: _builtins.str = ...,
         article: _builtins.str = ...,
         confidence: _builtins.str = ...,
+        explanation_zh: _builtins.str = ...,
+        explanation_en: _builtins.str = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "confidence", b"confidence", "duration", b"duration", "legal_source", b"legal_source", "rule_id", b"rule_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "confidence", b"confidence", "duration", b"duration", "explanation_en", b"explanation_en", "explanation_zh", b"explanation_zh", "legal_source", b"legal_source", "rule_id", b"rule_id", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
