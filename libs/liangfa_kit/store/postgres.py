@@ -65,20 +65,21 @@ class PostgresStore:
         the connection breaks while committing, nobody knows the outcome: `Unavailable` with COMMIT_OUTCOME_UNKNOWN.
         """
         connection, position = self._begin()
+        transaction = PostgresTransaction(connection, {"journal": position})
         try:
-            yield PostgresTransaction(connection, {"journal": position})
+            yield transaction
         except psycopg.Error as error:
             raise self._ended(error) from error
         except BaseException:
             self._roll_back()
             raise
         try:
-            done = connection.execute(_COMMIT)
+            said = transaction.send(_COMMIT)
         except psycopg.Error as error:
             raise outcome_unknown() if connection.broken else self._ended(error) from error
         finally:
             self._roll_back()
-        if done.statusmessage != _COMMIT:
+        if said != _COMMIT:
             raise RuntimeError("an error inside the transaction was swallowed: PostgreSQL has rolled it back")
 
     def _begin(self) -> tuple[psycopg.Connection[Any], int]:
