@@ -175,7 +175,10 @@ class PostgresStore:
         ]
         spaced = sa.literal(" ").concat(documents.c.terms)
         conditions += [sa.func.strpos(spaced, f" {' '.join(phrase)}") > 0 for phrase in phrases if len(phrase) > 1]
-        return sa.select(documents.c.key).where(*conditions)
+        # The full-text index goes first, always: the planner does not know how few rows a region's or an agency's
+        # condition leaves, and has looked through every document of 50,000 (0.8 s) for what the index tells in 5 ms.
+        matching = sa.select(documents.c.key).where(*conditions).cte().prefix_with("MATERIALIZED")
+        return sa.select(matching.c.key)
 
     def close(self) -> None:
         """Close the readers and the writer."""
