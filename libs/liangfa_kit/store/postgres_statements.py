@@ -96,7 +96,8 @@ class PostgresTransaction:
         self._waiting.append((_statements(table).delete, (list(keys),)))
 
     def truncate(self, table: sa.Table) -> None:
-        """Delete every row. Not by TRUNCATE, which would take the rows away from readers' snapshots."""
+        """Delete every row, however long it takes. Not by TRUNCATE: it would take them away from readers' snapshots."""
+        self._waiting.append(("SET LOCAL statement_timeout = 0", ()))
         self._waiting.append((f'DELETE FROM "{table.name}"', ()))
 
     def index(self, changes: Sequence[IndexChange]) -> None:
