@@ -148,6 +148,10 @@ def _raise_late(event: Event, work: Work, about: About, late_days: int) -> None:
 
 def _amended(event: Event, message: events_pb2.CaseAmended, work: Work) -> None:
     about = _about(message.case)
+    counts = work.row(case_counts, about.case_id)
+    if counts is not None:  # statistics follow the record: a corrected fine is not counted as it first stood
+        decided = {"is_decided": bool(message.case.decided_on), "fine_hao": _hao(message.case.fine_yuan)}
+        work.save(case_counts, {**counts, **decided})
     words = worded("amended", message)
     if not message.after_decision:
         _tell(event, work, about, pb.FEED_KIND_CASE_AMENDED, words)

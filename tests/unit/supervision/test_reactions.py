@@ -140,6 +140,38 @@ async def test_an_amendment_after_the_decision_is_an_alert_with_the_reason(tmp_p
         assert "补充检验结果" in alert.text_zh
 
 
+async def test_statistics_follow_a_fine_that_is_corrected(tmp_path: Path) -> None:
+    """The sum is that of the record as it stands, not as it was first entered."""
+    async with platform_at(tmp_path / "d", ManualClock(START)) as platform:
+        entered = await register(platform, case("标签不规范。", "标签不合格", "2026-03-01", "100000"))
+        wanted = case_pb2.Decision()
+        wanted.CopyFrom(entered.decision)
+        wanted.fine_yuan = "10000"
+        change = rpc.AmendCaseRequest(
+            request_id="a", case_id=entered.id, expected_version=1, fields=["decision"], reason="笔误",
+            case=case_pb2.Case(decision=wanted),
+        )  # fmt: skip
+        await CaseServiceStub(platform.channel_for(district.officer("market_regulation"))).AmendCase(change)
+        await caught_up(platform)
+        (line,) = (await watcher(platform).GetStatistics(pb.GetStatisticsRequest())).lines
+        assert (line.decisions, line.fines_yuan) == (1, "10000")
+
+
+async def test_cases_of_one_party_that_reach_a_standard_together_raise_an_alert_of_their_own(tmp_path: Path) -> None:
+    """Beside the suspicion: it names how many cases were added."""
+    async with platform_at(tmp_path / "d", ManualClock(START)) as platform:
+        for number, day in enumerate(("2025-11-02", "2026-01-05")):
+            sold = f"当事人第{number}次销售假冒注册商标的白酒，销售金额共计3万元，全部售出。"
+            wanted = case(sold, "销售侵犯注册商标专用权的商品")
+            wanted.parties[0].name, wanted.occurred_on = "武汉市洪山区红星商贸有限公司", day
+            wanted.parties[0].uscc = "91420111MA4KL00A9P"
+            last = await register(platform, wanted)
+        await caught_up(platform)
+        found = {alert.kind: alert for alert in await alerts(platform) if alert.case_id == last.id}
+        assert set(found) == {pb.ALERT_KIND_SUSPECTED_NOT_TRANSFERRED, pb.ALERT_KIND_CUMULATIVE_HIT}
+        assert "2 起案件合计" in found[pb.ALERT_KIND_CUMULATIVE_HIT].text_zh
+
+
 async def test_statistics_count_cases_by_every_dimension_and_sum_fines_exactly(tmp_path: Path) -> None:
     """Agency, field, month, region, offence and totals agree."""
     async with platform_at(tmp_path / "d", ManualClock(START)) as platform:
