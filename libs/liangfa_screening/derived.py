@@ -15,7 +15,9 @@ from liangfa_screening.recidivism import earlier_penalties
 _UNSOLD = re.compile(
     r"尚未(?:销|售|卖)|未(?:销售|售出|卖出)|库存|待售|待销|现场(?:查获|查扣|查封|扣押|发现)|仓库内?|查获|查扣|货架"
 )
-_SOLD = re.compile(r"已(?:经)?(?:全部)?(?:销|售|卖)|售出|卖出|销售(?:给|了|金额|额|收入|所得)|全部销售|售完")
+_SOLD = re.compile(
+    r"已(?:经)?(?:全部)?(?:销|售|卖)|(?<!未)(?<!没)(?<!待)(?:售出|卖出)|(?<!未)(?<!待)销售(?:给|了|金额|额|收入|所得)|全部销售|售完"
+)
 _EACH_WEIGHT = re.compile("(?:每|/|一)(?:吨|公斤|千克|斤)")
 _EACH = {unit: re.compile(f"(?:每|/|一){re.escape(unit)}") for unit, of in UNITS.items() if of.kind == "kg"}
 _PIECES = frozenset({"piece", "bottle", "copy", "strip", "box", "machine", "animal", "stick"})
@@ -58,7 +60,7 @@ _DANGEROUS_GOODS = re.compile(
     r"汽油|柴油|煤油|成品油|油品|燃油|液化|石油气|燃气|天然气|黑气|煤气|甲醇|乙醇|酒精|醇基|生物油|气瓶|钢瓶|乙炔|丙烷|氧气|氢气|液氨|氨水|硝酸|双氧水|过氧化|"
     r"烟花|爆竹|鞭炮|火药|引线|甲苯|二甲苯|稀释剂|天那水|香蕉水|松香水|溶剂|油漆|油墨|危险化学品|危化品|易燃|丁烷|打火机气|硫磺|电石|环己|丙酮"
 )
-_MUCH = {"kg": 500.0, "litre": 500.0, "box": 100.0, "bottle": 30.0, "piece": 30.0, "m3": 1.0}
+_MUCH = {"kg": 1000.0, "litre": 1000.0, "box": 100.0, "bottle": 30.0, "piece": 30.0, "m3": 1.0}
 """So much of a dangerous good without a licence is taken for a real danger when nothing is said of the surroundings: a
 reading to be checked (the result says so), not law."""
 _HARMLESS = re.compile(r"空旷|远离|独立(?:库房|仓库)|专用仓库|不具有|不足以|未达到|无现实|没有现实|少量|农机|自用|零星")
@@ -237,6 +239,8 @@ def _amounts(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) ->
             facts["sales_amount"] = _as(value, "sales_amount", labels, value.value)
         elif sold is not None and "goods_value_unsold" not in facts and unsold_words and value.value > sold.value:
             facts["goods_value_unsold"] = _as(value, "goods_value_unsold", labels, value.value - sold.value)
+        elif sold is None and "goods_value_unsold" not in facts and unsold_words:
+            facts["goods_value_unsold"] = _as(value, "goods_value_unsold", labels, value.value)
         if "illegal_business_amount" not in facts:
             facts["illegal_business_amount"] = _as(value, "illegal_business_amount", labels, value.value)
     sold, unsold = facts.get("sales_amount"), facts.get("goods_value_unsold")

@@ -75,7 +75,7 @@ KINDS = frozenset(unit.kind for unit in UNITS.values())
 _LONGEST_UNIT = max(map(len, UNITS))
 _ARABIC = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _CHINESE = "零〇一二两三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟"
-_RUN = re.compile(rf"(?:{_ARABIC}|[{_CHINESE}几数半])(?:{_ARABIC}|[{_CHINESE}余多几来点]|\s(?=[万亿]))*")
+_RUN = re.compile(rf"(?:{_ARABIC}|[{_CHINESE}几半]|数(?!\d))(?:{_ARABIC}|[{_CHINESE}余多几来点]|\s(?=[万亿]))*")
 _BARE = re.compile(rf"(?:{_ARABIC})[万亿][多余]?")
 _MONEY_TAIL = frozenset("万亿多余")
 _TO = frozenset("至到-~～—－–、")
