@@ -21,7 +21,7 @@ from liangfa_kit.hosting import Background, Hosted, Service, hosted
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
 from liangfa_kit.keys import fingerprint, signing_key, trusted_keys
 from liangfa_kit.messaging.opening import open_broker
-from liangfa_kit.rpc.client import Channel, Outgoing
+from liangfa_kit.rpc.client import Channel, Outgoing, forwarded_token
 from liangfa_kit.rpc.health import Readiness
 from liangfa_kit.rpc.local import local_channel
 from liangfa_kit.settings import PlatformSettings
@@ -90,6 +90,8 @@ async def running(
     services.append(Service("identity", (), background=[_key_watch(settings.key_folder, verifier, issuer)]))
     try:
         async with hosted(services, listen=settings.listen, verifier=verifier, log=log, telemetry=measuring) as host:
+            if meeting and record:
+                meeting.case_facts.channel = local_channel(host.pipeline, Outgoing(token=forwarded_token))
             yield Platform(settings, issuer, host, record, supervision, meeting)
     finally:
         await broker.close()

@@ -25,6 +25,7 @@ _MEETINGS = "/liangfa_protos.joint_meeting.v1.MeetingService/"
 _UNITS = "/liangfa_protos.joint_meeting.v1.UnitService/"
 
 RULES: dict[str, frozenset[str]] = {
+    f"{_CONSULTATIONS}DraftConsultation": PEOPLE,
     f"{_CONSULTATIONS}AskConsultation": PEOPLE,
     f"{_CONSULTATIONS}GetConsultation": PEOPLE,
     f"{_CONSULTATIONS}ListConsultations": PEOPLE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liangfa_kit.errors import Exists, FieldViolation, Forbidden, Invalid, NotFound, Precondition
+from liangfa_kit.errors import Exists, FieldViolation, Forbidden, Invalid, NotFound, Precondition, Unavailable
 
 
 class ConsultationNotFound(NotFound):
@@ -414,6 +414,19 @@ class TaskState(Precondition):
             remedy="Read the task again and see where it stands.",
             task_id=task_id,
             state=state,
+        )
+
+
+class RecordNotReachable(Unavailable):
+    """The records of cases cannot be reached from this process."""
+
+    reason = "RECORD_NOT_REACHABLE"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The records of cases cannot be reached from here.",
+            message_zh="当前无法连接执法记录服务，不能由案件带入事实。",
+            remedy="Fill in the facts by hand, or ask where both services run in one process.",
         )
 
 

@@ -54,6 +54,11 @@ class MarkWriter:
                 await self.flush()
             await asyncio.sleep(self._pause_seconds)
 
+    async def finish(self) -> None:
+        """Write everything that waits."""
+        while self._waiting:
+            await self.flush()
+
     async def flush(self) -> None:
         """Write what waits, and tell who is there. Marks that cannot be written now are told of again by the clients."""
         keys = list(self._waiting)[:_MOST]

@@ -54,8 +54,8 @@ def drafted_minutes(meeting: pb.Meeting, tasks: list[pb.Task], ended_at: datetim
     present = [one.unit_name for one in meeting.attendance if one.is_present]
     absent = [one.unit_name for one in meeting.attendance if not one.is_present]
     lines = [
-        meeting.title, "会议纪要", meeting.document_number, "",
-        f"时间：{begun} 至 {ended}", f"地点：{meeting.place}", f"会议类别：{KINDS.get(meeting.kind, '')}",
+        one_line(meeting.title), "会议纪要", meeting.document_number, "",
+        f"时间：{begun} 至 {ended}", f"地点：{one_line(meeting.place)}", f"会议类别：{KINDS.get(meeting.kind, '')}",
         f"召集人：{meeting.convened_by.person_name}", f"到会单位（{len(present)}）：{'、'.join(present)}",
         f"缺席单位（{len(absent)}）：{'、'.join(absent) or '无'}", "",
     ]  # fmt: skip
@@ -65,18 +65,23 @@ def drafted_minutes(meeting: pb.Meeting, tasks: list[pb.Task], ended_at: datetim
 
 
 def _item_lines(number: int, item: pb.AgendaItem, tasks: dict[str, pb.Task]) -> list[str]:
-    lines = [f"{number}. {item.title}"]
-    lines += [f"事项：{item.text}"] if item.text else []
+    lines = [f"{number}. {one_line(item.title)}"]
+    lines += [f"事项：{one_line(item.text)}"] if item.text else []
     for opinion in item.opinions:
-        lines.append(f"{opinion.unit_name}{'保留意见' if opinion.is_dissent else '意见'}：{opinion.text}")
+        lines.append(f"{opinion.unit_name}{'保留意见' if opinion.is_dissent else '意见'}：{one_line(opinion.text)}")
     if item.votes:
         counts = Counter(vote.choice for vote in item.votes)
         lines.append("表决：" + "，".join(f"{word} {counts[choice]} 票" for choice, word in CHOICES.items()))
-    lines.append(f"决议：{item.resolution.text}" if item.HasField("resolution") else "未形成决议。")
+    lines.append(f"决议：{one_line(item.resolution.text)}" if item.HasField("resolution") else "未形成决议。")
     for task_id in item.resolution.task_ids:
         if task := tasks.get(task_id):
-            lines.append(f"任务：{task.owner_unit_name}于 {task.due_on} 前{task.text}")
+            lines.append(f"任务：{task.owner_unit_name}于 {task.due_on} 前{one_line(task.text)}")
     return [*lines, ""]
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks: what a member writes must not look like a line of the minutes' own."""
+    return " ".join(text.split())
 
 
 def _at(at: datetime) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from liangfa_joint_meeting.authority import authorise
+from liangfa_joint_meeting.case_facts import CaseFacts
 from liangfa_joint_meeting.commands.alarms import (
     RAISE_MEETING_ALARM,
     RAISE_REPLY_ALARM,
@@ -71,6 +72,7 @@ class JointMeeting:
     hub: Hub
     marks: MarkWriter
     scheduler: Scheduler
+    case_facts: CaseFacts
     services: Sequence[Served]
 
     @property
@@ -88,7 +90,8 @@ class JointMeeting:
         self.train.start()
 
     async def stop(self) -> None:
-        """Finish what is accepted, close the database."""
+        """Write the marks that wait, finish what is accepted, close the database."""
+        await self.marks.finish()
         self.train.stop()
         self.store.close()
 
@@ -117,8 +120,9 @@ def build(
 
     hub = Hub(read_page, heartbeat_seconds=heartbeat_seconds)
     marks = MarkWriter(train, hub)
+    case_facts = CaseFacts()
     asking = AskingCommands(rule or ReplyRule())
-    consultations = ConsultationServicer(train, store, asking, Talk(train, hub, marks), clock, ids)
+    consultations = ConsultationServicer(train, store, asking, Talk(train, hub, marks), clock, ids, case_facts)
     services = (
         served(
             consultation_service_pb2_grpc.add_ConsultationServiceServicer_to_server,
@@ -147,7 +151,7 @@ def build(
     scheduler = Scheduler(
         clock, [_reply_alarm(store, train, hub), _task_alarm(store, train), _meeting_alarm(store, train)]
     )
-    return JointMeeting(store, train, relay, consumer, hub, marks, scheduler, services)
+    return JointMeeting(store, train, relay, consumer, hub, marks, scheduler, case_facts, services)
 
 
 def _reply_alarm(store: Store, train: Train, hub: Hub) -> Alarm:

@@ -13,6 +13,7 @@ from liangfa_cli import district
 from liangfa_cli.consulting import enrol_units
 from liangfa_cli.platform import Platform
 from liangfa_kit.clock import ManualClock
+from liangfa_kit.errors import NotFound
 from liangfa_protos.joint_meeting.v1 import consultation_pb2, meeting_pb2
 from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
 from liangfa_protos.joint_meeting.v1 import meeting_service_pb2 as meeting_rpc
@@ -90,3 +91,25 @@ async def test_suspected_crimes_come_to_the_agenda_and_meetings_to_the_feed(tmp_
             (pb.FEED_KIND_REPLY_OVERDUE, "hs-police"), (pb.FEED_KIND_MEETING_CONVENED, "hs-procuratorate"),
         ]  # fmt: skip
         assert "只给参与单位看" not in str(shown) + str(meeting)
+
+
+async def test_a_question_is_filled_in_from_a_hit_on_the_callers_own_authority(tmp_path: Path) -> None:
+    """Offence, facts and their words; no party and no narrative; a case that the caller may not see is not found."""
+    async with platform_at(tmp_path / "d", ManualClock(START)) as platform:
+        entered = await register(platform, case("后厨使用罂粟壳熬制底料，违法所得120元。"))
+        officer = district.officer("market_regulation")
+        stub = ConsultationServiceStub(platform.channel_for(officer))
+        draft = (await stub.DraftConsultation(rpc.DraftConsultationRequest(case_id=entered.id))).draft
+        assert (draft.case_id, draft.cause, bool(draft.screening_id)) == (entered.id, "经营有毒有害食品", True)
+        assert "有毒、有害食品" in draft.offence_name_zh
+        assert draft.facts
+        assert all(fact.label and fact.value for fact in draft.facts)
+        assert "洪山甲餐饮店" not in str(draft)
+        await enrol_units(platform)
+        draft.request_id, draft.question = str(uuid.uuid4()), "是否应当移送？"
+        draft.consulted_unit_ids.append("hs-police")
+        asked = (await stub.AskConsultation(draft)).consultation
+        assert list(asked.facts) == list(draft.facts)
+        stranger = ConsultationServiceStub(platform.channel_for(district.officer("labour")))
+        with pytest.raises(NotFound):
+            await stranger.DraftConsultation(rpc.DraftConsultationRequest(case_id=entered.id))

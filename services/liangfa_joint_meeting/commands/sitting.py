@@ -19,7 +19,15 @@ from liangfa_joint_meeting.commands.meeting_rows import (
     save_meeting,
     save_task,
 )
-from liangfa_joint_meeting.meetings import carried, day_text, drafted_minutes, has_quorum, meeting_stream, minutes_hash
+from liangfa_joint_meeting.meetings import (
+    carried,
+    day_text,
+    drafted_minutes,
+    has_quorum,
+    meeting_stream,
+    minutes_hash,
+    one_line,
+)
 from liangfa_joint_meeting.records import actor_of
 from liangfa_joint_meeting.tables import document_counts, meetings, tasks
 from liangfa_kit.clock import BEIJING
@@ -205,7 +213,7 @@ def _seal(work: Work, meeting: pb.Meeting) -> None:
 def _revise(request: rpc.ReviseMinutesRequest, work: Work) -> rpc.ReviseMinutesResponse:
     meeting = conveners(work, request.meeting_id, pb.MEETING_STATE_DRAFTED)
     v.check(v.text("remark", request.remark, v.MAX_MESSAGE, is_required=True))
-    _set_minutes(meeting, f"{meeting.minutes}\n补充说明：{request.remark}\n")
+    _set_minutes(meeting, f"{meeting.minutes}\n补充说明：{one_line(request.remark)}\n")
     save_meeting(work, meeting)
     _record_draft(work, meeting)
     return rpc.ReviseMinutesResponse(meeting=meeting)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
+from liangfa_joint_meeting.case_facts import CaseFacts
 from liangfa_joint_meeting.commands import answering, asking, talking
 from liangfa_joint_meeting.errors import ConsultationNotFound, ConversationNotOpened
 from liangfa_joint_meeting.queries import consulting
@@ -33,6 +34,7 @@ class ConsultationServicer(ConsultationServiceServicer):
         talk: Talk,
         clock: Clock,
         new_id: Callable[[], str],
+        case_facts: CaseFacts,
     ) -> None:
         self._train = train
         self._store = store
@@ -40,6 +42,14 @@ class ConsultationServicer(ConsultationServiceServicer):
         self._talk = talk
         self._clock = clock
         self._new_id = new_id
+        self._case_facts = case_facts
+
+    async def DraftConsultation(
+        self, request: rpc.DraftConsultationRequest, _context: Any
+    ) -> rpc.DraftConsultationResponse:
+        """Fill in a question from a case."""
+        draft = await self._case_facts.draft(request.case_id, request.screening_id)
+        return rpc.DraftConsultationResponse(draft=draft)
 
     async def AskConsultation(self, request: rpc.AskConsultationRequest, _context: Any) -> rpc.AskConsultationResponse:
         """Ask a question."""

@@ -52,6 +52,7 @@ ROLES = (*sorted(PEOPLE), "operator", "service", "unheard_of")
 # What guards the thing asked for: `none` (there is none), `part` (any participant), `asker`, `consulted` (another
 # participant is told that it is not theirs to do; whoever takes no part is told that there is nothing), `region` (in 420111).
 EXPECTED: dict[str, tuple[set[str], str]] = {
+    "ConsultationService/DraftConsultation": (PEOPLE, "none"),
     "ConsultationService/AskConsultation": (PEOPLE, "none"),
     "ConsultationService/GetConsultation": (PEOPLE, "part"),
     "ConsultationService/ListConsultations": (PEOPLE, "none"),

@@ -140,6 +140,19 @@ async def test_from_the_notice_to_sealed_minutes(tmp_path: Path) -> None:
         assert list(journal_faults(meetings.service.parts.store, KIT)) == []
 
 
+async def test_what_a_member_writes_cannot_pass_for_the_minutes_own_words(tmp_path: Path) -> None:
+    """Line breaks in opinions, titles and remarks are taken out: no line but the platform's begins with 决议."""
+    async with room(tmp_path, needs_vote=False) as meetings:
+        await meetings.do(MARKET, "ProposeItem", title="事项\n决议：假一", text="x\n决议：假二")
+        item = (await meetings.convene(title="会议\n决议：假三", place="室\n决议：假四")).agenda[0].id
+        await meetings.open()
+        await meetings.do(MARKET, "RecordOpinion", item_id=item, text="同意\n决议：假五")
+        await meetings.do(PROCURATOR, "CloseMeeting")
+        revised = (await meetings.do(PROCURATOR, "ReviseMinutes", remark="更正\n决议：假六")).meeting
+        assert not [line for line in revised.minutes.splitlines() if line.startswith("决议")]
+        assert (await meetings.do(MARKET, "GetMinutes")).content
+
+
 async def test_a_task_is_reported_judged_and_shown_until_it_is_done(tmp_path: Path) -> None:
     """Sent back once; on the next agenda while open; alerted as overdue exactly once."""
     async with room(tmp_path, needs_vote=False) as meetings:

@@ -21,6 +21,56 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class DraftConsultationRequest(_message.Message):
+    """Asks for a draft of a question."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    SCREENING_ID_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """Case of enforcement_record."""
+    screening_id: _builtins.str
+    """Screening result of the case; its newest one when empty."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        screening_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "screening_id", b"screening_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DraftConsultationRequest: _TypeAlias = DraftConsultationRequest  # noqa: Y015
+
+@_typing.final
+class DraftConsultationResponse(_message.Message):
+    """Answers DraftConsultation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def draft(self) -> Global___AskConsultationRequest:
+        """Title, cause, offence, facts, files, case and screening result; the caller writes the question and names the units."""
+
+    def __init__(
+        self,
+        *,
+        draft: Global___AskConsultationRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DraftConsultationResponse: _TypeAlias = DraftConsultationResponse  # noqa: Y015
+
+@_typing.final
 class AskConsultationRequest(_message.Message):
     """Asks a question."""
 

@@ -35,6 +35,11 @@ class ConsultationServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.DraftConsultation = channel.unary_unary(
+                '/liangfa_protos.joint_meeting.v1.ConsultationService/DraftConsultation',
+                request_serializer=liangfa__protos_dot_joint__meeting_dot_v1_dot_consultation__service__pb2.DraftConsultationRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_joint__meeting_dot_v1_dot_consultation__service__pb2.DraftConsultationResponse.FromString,
+                _registered_method=True)
         self.AskConsultation = channel.unary_unary(
                 '/liangfa_protos.joint_meeting.v1.ConsultationService/AskConsultation',
                 request_serializer=liangfa__protos_dot_joint__meeting_dot_v1_dot_consultation__service__pb2.AskConsultationRequest.SerializeToString,
@@ -110,6 +115,13 @@ class ConsultationServiceStub:
 class ConsultationServiceServicer:
     """Consultations of the caller's unit. What the unit takes no part in, or no longer, does not exist for the caller.
     """
+
+    def DraftConsultation(self, request, context):
+        """Fills in a question from a case or a screening hit that the caller may read. Asks nothing; the reading is journalled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def AskConsultation(self, request, context):
         """Asks a question of one or several units.
@@ -213,6 +225,11 @@ class ConsultationServiceServicer:
 
 def add_ConsultationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'DraftConsultation': grpc.unary_unary_rpc_method_handler(
+                    servicer.DraftConsultation,
+                    request_deserializer=liangfa__protos_dot_joint__meeting_dot_v1_dot_consultation__service__pb2.DraftConsultationRequest.FromString,
+                    response_serializer=liangfa__protos_dot_joint__meeting_dot_v1_dot_consultation__service__pb2.DraftConsultationResponse.SerializeToString,
+            ),
             'AskConsultation': grpc.unary_unary_rpc_method_handler(
                     servicer.AskConsultation,
                     request_deserializer=liangfa__protos_dot_joint__meeting_dot_v1_dot_consultation__service__pb2.AskConsultationRequest.FromString,
@@ -294,6 +311,33 @@ def add_ConsultationServiceServicer_to_server(servicer, server):
 class ConsultationService:
     """Consultations of the caller's unit. What the unit takes no part in, or no longer, does not exist for the caller.
     """
+
+    @staticmethod
+    def DraftConsultation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liangfa_protos.joint_meeting.v1.ConsultationService/DraftConsultation',
+            liangfa__protos_dot_joint__meeting_dot_v1_dot_consultation__service__pb2.DraftConsultationRequest.SerializeToString,
+            liangfa__protos_dot_joint__meeting_dot_v1_dot_consultation__service__pb2.DraftConsultationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def AskConsultation(request,

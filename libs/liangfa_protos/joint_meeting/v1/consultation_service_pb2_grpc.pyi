@@ -33,6 +33,8 @@ class ConsultationServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ConsultationServiceAsyncStub: ...
+    DraftConsultation: _grpc.UnaryUnaryMultiCallable[_consultation_service_pb2.DraftConsultationRequest, _consultation_service_pb2.DraftConsultationResponse]
+    """Fills in a question from a case or a screening hit that the caller may read. Asks nothing; the reading is journalled."""
     AskConsultation: _grpc.UnaryUnaryMultiCallable[_consultation_service_pb2.AskConsultationRequest, _consultation_service_pb2.AskConsultationResponse]
     """Asks a question of one or several units."""
     GetConsultation: _grpc.UnaryUnaryMultiCallable[_consultation_service_pb2.GetConsultationRequest, _consultation_service_pb2.GetConsultationResponse]
@@ -69,6 +71,8 @@ class ConsultationServiceAsyncStub(ConsultationServiceStub):
     """Consultations of the caller's unit. What the unit takes no part in, or no longer, does not exist for the caller."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    DraftConsultation: _aio.UnaryUnaryMultiCallable[_consultation_service_pb2.DraftConsultationRequest, _consultation_service_pb2.DraftConsultationResponse]  # type: ignore[assignment]
+    """Fills in a question from a case or a screening hit that the caller may read. Asks nothing; the reading is journalled."""
     AskConsultation: _aio.UnaryUnaryMultiCallable[_consultation_service_pb2.AskConsultationRequest, _consultation_service_pb2.AskConsultationResponse]  # type: ignore[assignment]
     """Asks a question of one or several units."""
     GetConsultation: _aio.UnaryUnaryMultiCallable[_consultation_service_pb2.GetConsultationRequest, _consultation_service_pb2.GetConsultationResponse]  # type: ignore[assignment]
@@ -102,6 +106,14 @@ class ConsultationServiceAsyncStub(ConsultationServiceStub):
 
 class ConsultationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Consultations of the caller's unit. What the unit takes no part in, or no longer, does not exist for the caller."""
+
+    @_abc_1.abstractmethod
+    def DraftConsultation(
+        self,
+        request: _consultation_service_pb2.DraftConsultationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consultation_service_pb2.DraftConsultationResponse, _abc.Awaitable[_consultation_service_pb2.DraftConsultationResponse]]:
+        """Fills in a question from a case or a screening hit that the caller may read. Asks nothing; the reading is journalled."""
 
     @_abc_1.abstractmethod
     def AskConsultation(

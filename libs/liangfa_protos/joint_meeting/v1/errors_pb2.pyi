@@ -102,6 +102,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No such task, or not for this caller."""
     ERROR_REASON_TASK_STATE: _ErrorReason.ValueType  # 39
     """The task does not stand where this is possible."""
+    ERROR_REASON_RECORD_NOT_REACHABLE: _ErrorReason.ValueType  # 40
+    """The records of cases cannot be reached from here."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -186,4 +188,6 @@ ERROR_REASON_TASK_NOT_FOUND: ErrorReason.ValueType  # 38
 """No such task, or not for this caller."""
 ERROR_REASON_TASK_STATE: ErrorReason.ValueType  # 39
 """The task does not stand where this is possible."""
+ERROR_REASON_RECORD_NOT_REACHABLE: ErrorReason.ValueType  # 40
+"""The records of cases cannot be reached from here."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
