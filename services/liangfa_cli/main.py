@@ -252,6 +252,25 @@ async def _watch(address: str, issue: Callable[[], str], after: int, least: int)
                 await asyncio.sleep(1.0)
 
 
+@app.command()
+def consult(
+    consultation: Annotated[str, typer.Argument(help="Id of a consultation that the agency takes part in.")],
+    agency: _Agency,
+    say: Annotated[str, typer.Option(help="Say this first.")] = "",
+    address: _Address = "127.0.0.1:7420",
+    role: _As = "officer",
+    region: _Region = "420111",
+    folder: _Folder = Path("var"),
+) -> None:
+    """Follow a consultation in the terminal; it goes on where it was when the connection is cut."""
+    from liangfa_cli.following import follow
+    from liangfa_cli.identity import Caller, token_source
+
+    issue = token_source(folder, Caller(role, region, agency))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(follow(address, issue, consultation, say, out))
+
+
 @app.command("import")
 def import_table(
     file: Annotated[Path, typer.Argument(help="CSV, XLSX or XLS.")],

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from liangfa_cli import district
 from liangfa_cli.consulting import enrol_units
+from liangfa_cli.following import follow
 from liangfa_cli.platform import Platform
 from liangfa_kit.clock import ManualClock
 from liangfa_kit.errors import NotFound
@@ -48,13 +53,13 @@ async def feed(platform: Platform, *kinds: Any) -> list[pb.FeedItem]:
     return items
 
 
-async def ask(platform: Platform) -> None:
+async def ask(platform: Platform) -> str:
     stub = ConsultationServiceStub(platform.channel_for(district.officer("market_regulation")))
     request = rpc.AskConsultationRequest(
         request_id=str(uuid.uuid4()), kind=consultation_pb2.CONSULTATION_KIND_NATURE, title="只给参与单位看的标题",
         question="只给参与单位看的问题", consulted_unit_ids=["hs-police"],
     )  # fmt: skip
-    await stub.AskConsultation(request)
+    return str((await stub.AskConsultation(request)).consultation.id)
 
 
 async def test_suspected_crimes_come_to_the_agenda_and_meetings_to_the_feed(tmp_path: Path) -> None:
@@ -113,3 +118,25 @@ async def test_a_question_is_filled_in_from_a_hit_on_the_callers_own_authority(t
         stranger = ConsultationServiceStub(platform.channel_for(district.officer("labour")))
         with pytest.raises(NotFound):
             await stranger.DraftConsultation(rpc.DraftConsultationRequest(case_id=entered.id))
+
+
+async def test_the_command_line_follows_a_conversation_and_says_something(tmp_path: Path) -> None:
+    """Over a socket; what people wrote is shown as they wrote it."""
+    async with platform_at(tmp_path / "d", ManualClock(START)) as platform:
+        await enrol_units(platform)
+        officer, police = district.officer("market_regulation"), district.POLICE
+        key = await ask(platform)
+        told = rpc.SendMessageRequest(request_id="m", consultation_id=key, text="[red]货值[/red]怎么算？")
+        await ConsultationServiceStub(platform.channel_for(officer)).SendMessage(told)
+        out = Console(file=io.StringIO(), width=200)
+        issue = lambda: platform.issuer.issue(police)  # noqa: E731 - one line
+        following = asyncio.create_task(follow(platform.address, issue, key, "按标价计算。", out))
+        async with asyncio.timeout(20):
+            while "按标价计算" not in out.file.getvalue():  # type: ignore[attr-defined]  # a StringIO
+                await asyncio.sleep(0.02)
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        shown = out.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+        assert "[red]货值[/red]怎么算？" in shown
+        assert f"{police.agency_name} {police.person_name}" in shown

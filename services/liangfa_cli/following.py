@@ -1,0 +1,51 @@
+"""Following one consultation in the terminal, and saying something in it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+
+from rich.console import Console
+from rich.markup import escape
+
+from liangfa_kit.errors import PlatformError
+from liangfa_kit.rpc.client import Outgoing, connect
+from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
+from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
+from liangfa_protos.joint_meeting.v1.consultation_service_pb2_grpc import ConsultationServiceStub
+
+_COME_BACK = frozenset({"SHUTTING_DOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
+
+
+async def follow(address: str, issue: Callable[[], str], key: str, said: str, out: Console) -> None:
+    """Print a conversation from its beginning and then live, for ever; `said` is sent once, however often it is cut."""
+    after, message_id = 0, str(uuid.uuid4())
+
+    async def requests() -> AsyncIterator[rpc.ConverseRequest]:
+        yield rpc.ConverseRequest(open=rpc.OpenConversation(consultation_id=key, after_sequence=after))
+        if said:
+            yield rpc.ConverseRequest(say=rpc.SayMessage(client_message_id=message_id, text=said))
+        await asyncio.Event().wait()
+
+    async with connect(address, Outgoing(token=issue)) as channel:
+        while True:
+            try:
+                async for response in ConsultationServiceStub(channel).Converse(requests(), timeout=3_600):
+                    if response.HasField("message"):
+                        after = response.message.sequence
+                        out.print(message_line(response.message))
+                    elif response.HasField("refused"):
+                        refused = response.refused
+                        out.print(f"[red]{refused.reason}[/] {escape(refused.message_zh)} {escape(refused.remedy)}")
+            except PlatformError as error:
+                if error.reason not in _COME_BACK:
+                    raise
+                await asyncio.sleep(1.0)
+
+
+def message_line(message: pb.Message) -> str:
+    """Return one line of a conversation; what people wrote is shown as it is, whatever marks it holds."""
+    who = escape(f"{message.unit_name} {message.author.person_name}".strip()) or "平台"
+    at = message.sent_at.ToJsonString()
+    return f"[dim]{message.sequence:>4} {at}[/] [bold]{who}[/] {escape(message.text)}"
