@@ -61,6 +61,7 @@ def _row(step: Step, procedure: Procedure, rules: Rules) -> str:
     running = [rule for rule in rules.by_id.values() if rule.use is not Use.UNUSED]
     ends = [rule.id for rule in running if rule.ends_on in step.tells]
     starts = [rule.id for rule in running if rule.starts_on in step.tells]
+    starts += [f"{rule.id} (from receipt)" for rule in running if rule.starts_on in step.on_receipt]
     who = "、".join(procedure.roles[role].name_zh for role in procedure.roles if role in step.roles)
     origin = "、".join(sorted("任何未结状态" if state == ANY_OPEN else state for state in step.from_states)) or "–"
     cells = [

@@ -47,7 +47,8 @@ class Role:
 class Step:
     """One row of the table. `reference` is the row of the procedure table (A6); `to_state` None leaves the state.
 
-    `tells` are the events on which clocks start and end; `ends` the clocks that it makes moot (`*`: all that do not
+    `tells` are the events on which clocks start and end, `on_receipt` those of the moment at which the other side has signed
+    for what it was given; `ends` the clocks that it makes moot (`*`: all that do not
     stay); `gives_to` the side that receives a hand-over and signs for it, empty for none; `most` how often one suspect
     may see it, 0 for any number.
     """
@@ -63,6 +64,7 @@ class Step:
     documents_required: tuple[str, ...]
     required_fields: tuple[str, ...]
     tells: tuple[str, ...]
+    on_receipt: tuple[str, ...]
     ends: frozenset[str]
     pauses: frozenset[str]
     resumes: frozenset[str]
@@ -180,6 +182,7 @@ def _step(row: dict[str, Any], scope: Scope) -> Step:
         documents_required=tuple(row.get("docs", ())),
         required_fields=tuple(row.get("needs", ())),
         tells=tuple(row.get("tells", ())),
+        on_receipt=tuple(row.get("on_receipt", ())),
         ends=frozenset(row.get("ends", ())),
         pauses=frozenset(row.get("pauses", ())),
         resumes=frozenset(row.get("resumes", ())),
@@ -200,6 +203,7 @@ def _check(step: Step, procedure: Procedure, kinds: Mapping[str, DocumentKind]) 
         *(f"role {name}" for name in step.roles if name not in procedure.roles),
         *(f"document {name}" for name in step.documents_required if name not in kinds),
         *(f"rule {name}" for name in (step.ends - {EVERYTHING}) | step.pauses | step.resumes if name not in rules),
+        *(f"side {step.gives_to!r} to sign" for _ in step.on_receipt[:1] if not step.gives_to),
         *(f"confidence {name}" for name in (step.confidence,) if name not in CONFIDENCES),
     ]
     if wrong:

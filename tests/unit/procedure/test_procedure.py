@@ -33,7 +33,7 @@ def test_every_row_of_the_procedure_is_a_step_or_says_why_it_is_none() -> None:
 
 def test_every_limit_starts_and_ends_by_a_step_or_says_why_it_is_not_run() -> None:
     """A clock that nothing starts, or nothing ends, would be a trap."""
-    told = {event for step in PROCEDURE.steps.values() for event in step.tells}
+    told = {event for step in PROCEDURE.steps.values() for event in (*step.tells, *step.on_receipt)}
     for rule in RULES.by_id.values():
         if rule.use is Use.UNUSED:
             assert rule.why_unused, rule.id
@@ -45,7 +45,7 @@ def test_every_event_of_a_step_is_known_to_a_limit_or_a_state() -> None:
     """A misspelt event would start nothing."""
     known = {event for rule in RULES.by_id.values() for event in (rule.starts_on, rule.ends_on)}
     for step in PROCEDURE.steps.values():
-        assert set(step.tells) <= known, step.id
+        assert {*step.tells, *step.on_receipt} <= known, step.id
 
 
 def test_a_sectors_rule_wins_over_the_general_one() -> None:
