@@ -341,8 +341,12 @@ class Consumer:
         except Exception as error:  # noqa: BLE001 - an unreadable event is poison, not the end of the consumer
             return _poisoned(error, self._actor), None
 
+        may_wait = event.stream in self._aside_streams
+        if may_wait:
+            needs = [*needs, Need(self._tables.set_aside, "stream", (event.stream,))]
+
         def handle(work: Work) -> None:
-            if event.stream in self._aside_streams or event.stream in aside_now:
+            if event.stream in aside_now or (may_wait and self._waits(event.stream, work)):
                 raise Precondition(
                     f"An earlier event of {event.stream} is set aside; this one waits for it.",
                     reason="WAITS_FOR_EARLIER_EVENT",
@@ -350,6 +354,13 @@ class Consumer:
             self._reactions.handle(event, work)
 
         return Reaction(needs, streams, handle, Call(self._actor, traceparent=event.traceparent), event), event
+
+    def _waits(self, stream: str, work: Work) -> bool:
+        """Tell whether an event of `stream` is set aside still: an operator may have replayed it in another process."""
+        if any(row["consumer"] == self.name for row in work.rows(self._tables.set_aside, "stream", stream)):
+            return True
+        self._aside_streams.discard(stream)
+        return False
 
     async def _set_aside_alone(self, delivery: Delivery, error: Exception) -> None:
         """Set aside a delivery whose effects the database refuses (a clash, say)."""

@@ -71,6 +71,31 @@ async def test_a_disk_that_is_full_for_a_moment_is_no_events_fault(tmp_path: Pat
     await broker.close()
 
 
+async def test_a_replay_in_another_process_ends_the_waiting_in_this_one(tmp_path: Path) -> None:
+    """An operator mends and replays beside the running platform: what comes later is applied, in order, and not set aside."""
+    broker, reactions = tally_broker(tmp_path), SeenTallies()
+    reactions.poison = {7}
+    async with tally_service(tmp_path) as tally, model_service(tmp_path, broker, reactions) as (model, consumer):
+        for by in (5, 7, 1):
+            await tally.raise_("a", by)
+        await tally.relay(broker).drain()
+        await consumer.drain()
+        aside = await consumer.set_aside()
+        assert len(aside) == 2
+        running = asyncio.create_task(consumer.run())
+        async with model_service(tmp_path, broker) as (_, operator):
+            await operator.replay(aside[0]["key"].partition("/")[2])
+        await tally.raise_("a", 2)
+        await tally.relay(broker).drain()
+        async with asyncio.timeout(20):
+            while not [row for row in await model.rows(seen) if row["total"] == 15]:
+                await asyncio.sleep(0.01)
+        assert await consumer.set_aside() == []
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    await broker.close()
+
+
 async def test_every_consumed_message_has_its_canonical_line(tmp_path: Path) -> None:
     """Type, entity, outcome and reason of each; poison says why."""
     lines: list[bytes] = []
