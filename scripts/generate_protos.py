@@ -65,7 +65,14 @@ def check() -> int:
         stale = differences(Path(name) / "liangfa_protos", TARGET)
     if stale:
         print("Generated code is not up to date; run `make protos`:", *stale, sep="\n  ")
-    return bool(stale)
+    return bool(stale) or describe("--check")
+
+
+def describe(*arguments: str) -> int:
+    """Write (or check) the document of the events, which is made from the generated code."""
+    return subprocess.run(
+        [sys.executable, "scripts/generate_asyncapi.py", *arguments], cwd=ROOT, check=False
+    ).returncode
 
 
 def main() -> int:
@@ -76,7 +83,7 @@ def main() -> int:
         generate(Path(name))
         shutil.rmtree(TARGET, ignore_errors=True)
         shutil.copytree(Path(name) / "liangfa_protos", TARGET)
-    return 0
+    return describe()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from functools import lru_cache
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError
 from kafka.partitioner import murmur2
 
 from liangfa_kit.messaging.broker import Message, StartAt
@@ -34,6 +34,7 @@ _BATCH_BYTES = 900 << 10
 _ROUND_BYTES = 600 << 10
 _MESSAGE_OVERHEAD_BYTES = 40
 _HEADER_OVERHEAD_BYTES = 4
+_CLOSE_SECONDS = 5.0
 
 
 class KafkaBroker:
@@ -97,10 +98,8 @@ class _Publisher:
         try:
             for batch in rounds(messages, self._topic.partitions):
                 self._publish_round(self._producer, batch)
-        except KafkaTimeoutError as error:
-            raise away(error) from error  # the producer itself finds the way back
         except KafkaError as error:
-            self._discard()
+            self._discard()  # a batch that expired leaves its producer without a way on; a new one repeats the round
             raise away(error) from error
 
     def _open(self) -> KafkaProducer:
@@ -137,8 +136,11 @@ class _Publisher:
     def _discard(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
+            sender = producer._sender  # noqa: SLF001 - `close` alone waits for what never ends, and leaves it behind
+            sender.force_close()
+            sender.join(_CLOSE_SECONDS)
             with suppress(KafkaError):
-                producer.close(timeout=1)
+                producer.close(timeout=_CLOSE_SECONDS)
 
 
 def rounds(messages: Sequence[Message], partitions: int) -> Iterator[list[tuple[int, Message]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from liangfa_kit.settings import Kafka
 
 C = TypeVar("C")
 _log = structlog.get_logger("liangfa.kafka")
+logging.getLogger("kafka").setLevel(logging.CRITICAL)  # we say once what the client says many times a second
 _CONNECT_SECONDS = 3.0
 _REFUSED = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
 

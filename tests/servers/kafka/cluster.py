@@ -57,7 +57,14 @@ class Cluster:
         for node in self.nodes:
             node.folder.mkdir(parents=True)
             node.properties.write_text(self._properties(node))
-            tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(node.properties), *self.formatting]
+            tool = [
+                "kafka.tools.StorageTool",
+                "format",
+                f"--cluster-id={cluster_id}",
+                "-c",
+                str(node.properties),
+                *self.formatting,
+            ]
             done = subprocess.run([*_java(), *tool], capture_output=True, text=True, timeout=60, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
         for node in self.nodes:
@@ -112,7 +119,8 @@ class Cluster:
             "min.insync.replicas": str(min(2, count)),
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
-            "log.cleaner.enable": "true",
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
             "log.cleaner.dedupe.buffer.size": "4194304",
             "num.network.threads": "2",
             "num.io.threads": "4",

@@ -1,0 +1,151 @@
+"""Brokers that die, hang and come back, and members that come and go: nothing lost, nothing doubled, order kept."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from liangfa_kit.messaging.consumer import Consumer
+from liangfa_kit.messaging.kafka import KafkaBroker
+from liangfa_kit.messaging.relay import Relay
+from liangfa_kit.messaging.topics import Topic
+from liangfa_kit.settings import Kafka
+from tests.servers.kafka.brokers import fresh
+from tests.servers.kafka.cluster import Cluster, cluster
+from tests.servers.kafka.jars import class_path
+from tests.tally import TOPIC, Tally, model_service, seen, tally_service
+
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.asyncio,
+    pytest.mark.timeout(240),
+    pytest.mark.xdist_group("kafka-faults"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+TOPICS = (Topic(TOPIC, owner="tally", partitions=4),)
+
+
+@pytest.fixture(autouse=True)
+def _swept() -> Iterator[None]:
+    """kafka-python leaves the sockets of refused connections to the garbage collector: not to another test's."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def one_broker(tmp_path: Path) -> Iterator[Cluster]:
+    """A broker of this test's own, to be killed."""
+    yield from running_cluster(tmp_path, 1)
+
+
+def running_cluster(folder: Path, count: int) -> Iterator[Cluster]:
+    class_path()
+    brokers = cluster(folder / "kafka", count)
+    try:
+        brokers.start()
+        yield brokers
+    finally:
+        brokers.stop()
+
+
+@asynccontextmanager
+async def working(folder: Path, settings: Kafka) -> AsyncIterator[tuple[Tally, Relay, Tally, Consumer]]:
+    """Run a tally with its relay, and a consumer with its read model, over Kafka."""
+    writing, reading = KafkaBroker(settings, TOPICS), KafkaBroker(settings, TOPICS)
+    async with tally_service(folder) as tally, model_service(folder, reading) as (model, consumer):
+        relay = tally.relay(writing)
+        tasks = [asyncio.ensure_future(relay.run()), asyncio.ensure_future(consumer.run())]
+        try:
+            yield tally, relay, model, consumer
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(writing.close(), reading.close())
+
+
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def file_some(tally: Tally, first: int, last: int) -> None:
+    for number in range(first, last):
+        await tally.raise_(f"t{number % 11}", number)
+
+
+async def nothing_lost(model: Tally, consumer: Consumer, count: int) -> None:
+    """Every event had its effect once, in the order of its tally (the model refuses a version out of order)."""
+    rows = await model.rows(seen)
+    assert sum(row["events"] for row in rows) == count
+    assert sum(row["total"] for row in rows) == sum(range(count))
+    assert await consumer.set_aside() == []
+
+
+async def test_a_killed_and_restarted_broker_loses_nothing_of_what_is_filed_meanwhile(
+    tmp_path: Path, one_broker: Cluster
+) -> None:
+    """kill -9 in the middle of publishing; filing goes on without Kafka; all arrives when it is back."""
+    async with working(tmp_path, fresh(one_broker.servers, publish_seconds=3)) as (tally, relay, model, consumer):
+        await file_some(tally, 0, 200)
+        await until(lambda: relay.state.published > 0)
+        one_broker.kill()
+        await file_some(tally, 200, 400)
+        await until(lambda: relay.state.trouble == "KAFKA_UNAVAILABLE")
+        await file_some(tally, 400, 500)
+        await asyncio.to_thread(one_broker.restart)
+        await file_some(tally, 500, 600)
+        await until(lambda: consumer.state.applied >= 600)
+        await nothing_lost(model, consumer, 600)
+        assert relay.state.trouble == ""
+
+
+async def test_a_broker_that_hangs_for_seconds_delays_events_and_keeps_their_order(
+    tmp_path: Path, one_broker: Cluster
+) -> None:
+    """A request whose outcome nobody knows is repeated; whether it was written or not, the effect is single."""
+    async with working(tmp_path, fresh(one_broker.servers, publish_seconds=2)) as (tally, relay, model, consumer):
+        await file_some(tally, 0, 100)
+        await until(lambda: consumer.state.applied >= 100)
+        for first in (100, 200, 300):
+            one_broker.pause()
+            await file_some(tally, first, first + 100)
+            await until(lambda: relay.state.trouble == "KAFKA_UNAVAILABLE")
+            one_broker.resume()
+            await until(lambda: relay.state.trouble == "")
+        await until(lambda: consumer.state.applied >= 400)
+        await nothing_lost(model, consumer, 400)
+
+
+async def test_members_that_join_and_leave_lose_and_repeat_nothing(tmp_path: Path, kafka_servers: str) -> None:
+    """Partitions move between two members while events flow; each is applied once, by whoever has it."""
+    settings = fresh(kafka_servers, session_seconds=3)
+    brokers = [KafkaBroker(settings, TOPICS) for _ in range(4)]
+    async with working(tmp_path, settings) as (tally, _, model, first):
+        filing = asyncio.ensure_future(file_some(tally, 0, 900))
+        joined: list[int] = []
+        for broker in brokers:
+            async with model_service(tmp_path, broker, batch_size=20) as (_, second):
+                task = asyncio.ensure_future(second.run())
+                await until(lambda member=second: member.state.applied > 0 or filing.done())  # type: ignore[misc]
+                joined.append(second.state.applied)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        await filing
+        rows = 0
+        async with asyncio.timeout(60):
+            while rows < 900:
+                rows = sum(row["events"] for row in await model.rows(seen))
+                await asyncio.sleep(0.05)
+        await nothing_lost(model, first, 900)
+        assert max(joined) > 0, "no partition ever moved: this test has shown nothing"
+    await asyncio.gather(*(broker.close() for broker in brokers))
