@@ -1,9 +1,39 @@
-"""`python -m liangfa_procedure > docs/procedure.md`."""
+"""`python -m liangfa_procedure > docs/procedure.md`; `python -m liangfa_procedure simulate SCENARIO.yaml`."""
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from liangfa_procedure.page import page
+from liangfa_procedure.scenario import ScenarioInvalid, read_scenario
+from liangfa_procedure.simulation import play
 
-sys.stdout.write(page())
+
+def _lines(path: str) -> Iterator[str]:
+    """Yield one JSON object a line: each alert in order, then what became of the transfer."""
+    outcome = play(read_scenario(Path(path).read_text(encoding="utf-8")))
+    for alert in outcome.alerts:
+        row = {"day": str(alert.day), "rule": alert.rule, "recipient": alert.recipient, "level": alert.level.value}
+        yield json.dumps(row | ({"suspect": alert.suspect} if alert.suspect else {}), ensure_ascii=False)
+    final = {"state": outcome.state, "suspects": outcome.suspects, "warnings": outcome.warnings}
+    yield json.dumps(final, ensure_ascii=False)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or play a scenario; return the exit code: 2 when the scenario cannot be played."""
+    if arguments[:1] != ["simulate"]:
+        sys.stdout.write(page())
+        return 0
+    try:
+        sys.stdout.write("".join(f"{line}\n" for path in arguments[1:] for line in _lines(path)))
+    except (ScenarioInvalid, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -103,7 +103,12 @@ def due(
         moved = days.working_from(last)
     due_at = datetime.combine(moved + _DAY, time(), BEIJING).astimezone(UTC)
     zh, en = _words(rule, length, last, moved)
-    return Due(due_at, _warn_at(rule, due_at, moved), moved, days.name(rule), tuple(sorted(days.warnings)), zh, en)
+    ordinary = moved
+    if rule.latest is not None and length == rule.latest:
+        ordinary = _last_day(rule, _beijing(started_at), rule.duration, days)
+        ordinary = days.working_from(ordinary) if rule.rolls_over and not in_custody else ordinary
+        zh, en = f"通常至 {ordinary}，至迟{zh}", f"ordinarily to the end of {ordinary}, at the latest {en}"
+    return Due(due_at, _warn_at(rule, due_at, ordinary), moved, days.name(rule), tuple(sorted(days.warnings)), zh, en)
 
 
 class _Days:
@@ -144,8 +149,11 @@ class _Days:
 
 
 def _length(rule: Rule, extensions: Sequence[Extension]) -> tuple[Duration, Duration]:
-    """Return the whole length, and what is added to it: of several whole lengths the last one granted counts."""
-    length, days, months, hours = rule.duration, 0, 0, 0
+    """Return the whole length, and what is added to it: of several whole lengths the last one granted counts.
+
+    Where the text says 至迟 (at the latest), nobody has failed before that; the ordinary limit only warns.
+    """
+    length, days, months, hours = rule.latest or rule.duration, 0, 0, 0
     for extension in extensions:
         if extension.is_added:
             days, months = days + extension.length.days, months + extension.length.months

@@ -87,6 +87,11 @@ class Rule:
     stays: bool = False
     why_unused: str = ""
 
+    @property
+    def latest(self) -> Duration | None:
+        """Return the outer limit that needs no ground (至迟), where the text sets one beside the ordinary limit."""
+        return next((track.length for track in self.tracks if track.name == "ordinary_latest"), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:

@@ -116,3 +116,20 @@ def test_a_naive_instant_is_refused() -> None:
     """Nothing is guessed about time zones."""
     with pytest.raises(ValueError, match="aware"):
         due(RULES.rule("approve_transfer"), datetime(2026, 1, 1), CALENDAR)
+
+
+def test_an_outer_limit_that_needs_no_ground_is_the_one_that_counts() -> None:
+    """Economic crime: three days, at the latest ten (2017 rules art. 16); warned before the third."""
+    found = due(RULES.rule("police_filing_decision_economic"), at("2023-03-01T10:00"), CALENDAR)
+    assert found.last_day == date(2023, 3, 13)  # the tenth day, 11 March, is a Saturday
+    assert found.warn_at == at("2023-03-05T00:00")  # the third, 4 March, is a Saturday: Monday the 6th
+    assert "至迟" in found.explanation_zh
+    trial = due(RULES.rule("first_instance_trial"), at("2026-03-02T10:00"), CALENDAR)
+    assert trial.last_day == date(2026, 6, 2)
+
+
+def test_a_granted_track_goes_before_the_outer_limit() -> None:
+    """30 days for a major economic case, counted from the start."""
+    granted = Extension(Duration(days=30), "cross-region", "head")
+    found = due(RULES.rule("police_filing_decision_economic"), at("2023-03-01T10:00"), CALENDAR, extensions=[granted])
+    assert found.last_day == date(2023, 3, 31)

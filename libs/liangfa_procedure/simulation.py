@@ -1,0 +1,240 @@
+"""Playing a scenario: the table decides each step, the clocks start and end, and whoever must be told is told.
+
+Pure and without a clock of its own: years pass in no time. Where the story gives a day without an hour, a step ends
+limits as early and starts them as late in that day as possible, so that nobody is called late who may have been in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+
+from liangfa_procedure.clocks import BEIJING, Due, Extension, Pause, due
+from liangfa_procedure.rules import Rule, Rules, Use
+from liangfa_procedure.scenario import Alert, Extended, Level, Moment, Scenario, ScenarioInvalid, Told
+from liangfa_procedure.steps import ANY_OPEN, EVERYTHING, Procedure, Refusal, Scope, Step
+
+BEGINNINGS = {Scope.TRANSFER: "crime_suspected", Scope.SUSPECT: "investigated"}
+"""Where a transfer begins by its first step, and a suspect when he is named."""
+_REASON_LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a scenario: alerts in the order of their days, the last states, and what a person must know."""
+
+    alerts: tuple[Alert, ...]
+    state: str
+    suspects: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Clock:
+    rule: Rule
+    suspect: str | None
+    started_at: datetime
+    in_custody: bool
+    is_told: bool
+    extensions: list[Extension] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
+    levels: set[Level] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Play:
+    scenario: Scenario
+    state: str | None
+    suspects: dict[str, str]
+    custody: dict[str, bool]
+    clocks: list[_Clock] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    warnings: set[str] = field(default_factory=set)
+    taken: dict[tuple[str, str | None], int] = field(default_factory=dict)
+    now: datetime | None = None
+
+
+class StepRefused(ScenarioInvalid):
+    """The table does not allow a step of the story; `refusal` says why and names what it would allow."""
+
+    reason = "SCENARIO_STEP_REFUSED"
+
+    def __init__(self, refusal: Refusal, where: int) -> None:
+        instead = f"; allowed: {', '.join(refusal.instead) or 'nothing'}"
+        super().__init__((refusal.message_en + instead)[:_REASON_LENGTH], where)
+        self.refusal = refusal
+
+
+def play(scenario: Scenario) -> Outcome:
+    """Play the scenario to the end of its last watched day. Raises `StepRefused` for a step the table does not allow."""
+    suspects = dict.fromkeys(scenario.suspects, BEGINNINGS[Scope.SUSPECT])
+    game = _Play(scenario, scenario.begins_in, suspects, dict.fromkeys(scenario.suspects, False))
+    for event in scenario.events:
+        moment = _moment(event, game)
+        _watch(game, moment.earliest)
+        game.now = max(game.now or moment.earliest, moment.earliest)
+        if isinstance(event, Extended):
+            _extend(game, event)
+        else:
+            _take(game, event, moment)
+    _watch(game, datetime.combine(scenario.until + timedelta(days=1), time(), BEIJING))
+    final = game.state or BEGINNINGS[Scope.TRANSFER]
+    return Outcome(tuple(sorted(game.alerts)), final, game.suspects, tuple(sorted(game.warnings)))
+
+
+def _moment(event: Told | Extended, game: _Play) -> Moment:
+    # A step without a date happened some time after the one before it: nothing can be called late by it.
+    if event.moment is None:
+        if game.now is None:
+            raise ScenarioInvalid("the first step needs a date", event.where)
+        return Moment.of(game.now)
+    return event.moment.not_before(game.now) if game.now else event.moment
+
+
+def _take(game: _Play, told: Told, moment: Moment) -> None:
+    step = told.step
+    _allow(game, told)
+    events = list(step.tells)
+    later = list(_told_on_receipt(step))
+    if told.suspect is not None:
+        game.suspects[told.suspect] = step.to_state or game.suspects[told.suspect]
+        if told.custody is not None or "suspect_detained" in events:
+            game.custody[told.suspect] = told.custody if told.custody is not None else True
+    elif step.to_state:
+        game.state = step.to_state
+    key = (step.id, told.suspect)
+    game.taken[key] = game.taken.get(key, 0) + 1
+    _end(game, step, [*events, *later], told.suspect)
+    _pause(game, step, moment)
+    is_dated = told.moment is not None
+    for event in events:
+        _start(game, event, told, told.received if event in _RECEIVED and told.received else moment, is_dated=is_dated)
+    for event in later:
+        _start(game, event, told, told.received or moment, is_dated=is_dated or told.received is not None)
+
+
+def _told_on_receipt(step: Step) -> Iterable[str]:
+    found: Iterable[str] = getattr(step, "on_receipt", ())
+    return found
+
+
+def _allow(game: _Play, told: Told) -> None:
+    step = told.step
+    if game.state is None and step.scope is Scope.TRANSFER and step.to_state is not None and not step.from_states:
+        return
+    _begin_where_the_story_does(game, told)
+    where = game.suspects[told.suspect] if told.suspect is not None else game.state or BEGINNINGS[Scope.TRANSFER]
+    refusal = Procedure.load().refusal(step.id, where, told.roles)
+    if refusal is not None:
+        raise StepRefused(refusal, told.where)
+    if step.most and game.taken.get((step.id, told.suspect), 0) >= step.most:
+        raise ScenarioInvalid(f"{step.id} is possible {step.most} times at most", told.where)
+
+
+def _begin_where_the_story_does(game: _Play, told: Told) -> None:
+    # A story that begins in the middle need not say where, when its first step can be taken from one state only.
+    only = next(iter(told.step.from_states)) if len(told.step.from_states) == 1 else ANY_OPEN
+    if only == ANY_OPEN:
+        return
+    if told.suspect is None:
+        game.state = game.state or only
+    elif all(suspect != told.suspect for _, suspect in game.taken):
+        game.suspects[told.suspect] = only
+
+
+def _end(game: _Play, step: Step, events: list[str], suspect: str | None) -> None:
+    def goes_on(clock: _Clock) -> bool:
+        is_meant = clock.suspect is None or clock.suspect == suspect
+        if is_meant and clock.rule.ends_on in events:
+            return False
+        if EVERYTHING in step.ends and clock.suspect == suspect:
+            return clock.rule.stays
+        return not (is_meant and clock.rule.id in step.ends)
+
+    game.clocks = [clock for clock in game.clocks if goes_on(clock)]
+
+
+def _pause(game: _Play, step: Step, moment: Moment) -> None:
+    for clock in game.clocks:
+        if clock.rule.id in step.pauses:
+            clock.pauses.append(Pause(moment.earliest, None, step.name_zh))
+        if clock.rule.id in step.resumes:
+            clock.pauses = [replace(p, until=moment.latest) if p.until is None else p for p in clock.pauses]
+
+
+def _start(game: _Play, event: str, told: Told, moment: Moment, *, is_dated: bool) -> None:
+    for rule in Rules.load().started_by(event, game.scenario.sector):
+        game.clocks = [c for c in game.clocks if (c.rule.id, c.suspect) != (rule.id, told.suspect)]
+        if not is_dated:
+            # Without the day of its start a limit cannot be counted: nobody is told anything about it.
+            game.warnings.add(f"START_UNKNOWN {rule.id}")
+            continue
+        in_custody = told.suspect is not None and game.custody[told.suspect]
+        is_told = rule.use is not Use.WINDOW or _comes_later(game.scenario, rule, told)
+        game.clocks.append(_Clock(rule, told.suspect, moment.latest, in_custody, is_told))
+
+
+def _comes_later(scenario: Scenario, rule: Rule, told: Told) -> bool:
+    """Whether the story goes on to what ends a window: then there was something to do within it after all."""
+    for event in scenario.events:
+        if isinstance(event, Told) and event.where > told.where:
+            if rule.ends_on in event.step.tells:
+                return True
+            if rule.starts_on in event.step.tells:
+                return False
+    return False
+
+
+def _extend(game: _Play, event: Extended) -> None:
+    meant = event.suspect or (game.scenario.suspects[0] if len(game.scenario.suspects) == 1 else None)
+    running = [c for c in game.clocks if c.rule.id == event.rule_id and c.suspect in {None, meant}]
+    if not running:
+        raise ScenarioInvalid(f"no clock of {event.rule_id} is running", event.where)
+    for clock in running:
+        track = next(track for track in clock.rule.tracks if track.name == event.track)
+        if track.length is not None:
+            clock.extensions.append(Extension(track.length, event.ground, event.approver, track.is_added))
+            clock.levels.discard(Level.WARN)
+
+
+def _watch(game: _Play, until: datetime) -> None:
+    """Tell what becomes due up to and including `until`: each level of each clock once."""
+    for clock in game.clocks:
+        end = due(
+            clock.rule,
+            clock.started_at,
+            game.scenario.calendar,
+            extensions=clock.extensions,
+            pauses=clock.pauses,
+            in_custody=clock.in_custody,
+        )
+        game.warnings.update(f"{code} {clock.rule.id}" for code in end.warnings)
+        if not clock.is_told:
+            continue
+        resumed = max((pause.until for pause in clock.pauses if pause.until is not None), default=clock.started_at)
+        for level, moment in _levels(clock, end):
+            at = max(moment, resumed)
+            if at <= until and level not in clock.levels:
+                clock.levels.add(level)
+                is_named = len(game.suspects) > 1
+                game.alerts += _alerts(clock, level, at.astimezone(BEIJING).date(), is_named=is_named)
+
+
+def _levels(clock: _Clock, end: Due) -> Iterator[tuple[Level, datetime]]:
+    if end.warn_at is not None and end.warn_at > clock.started_at:
+        yield Level.WARN, end.warn_at
+    if end.due_at is not None and clock.rule.use is not Use.RIGHT:
+        yield Level.OVERDUE, end.due_at
+
+
+def _alerts(clock: _Clock, level: Level, day: date, *, is_named: bool) -> list[Alert]:
+    names = clock.rule.tells[:1] if level is Level.WARN else clock.rule.tells
+    suspect = clock.suspect if clock.suspect and is_named else ""
+    return [Alert(day, clock.rule.id, name, level, suspect) for name in names]
+
+
+_RECEIVED = frozenset(
+    event for rule in Rules.load().by_id.values() for event in (rule.starts_on,) if "_received" in event
+)
+"""Events of receipt: they happen when the other side has signed, where the story says when that was."""

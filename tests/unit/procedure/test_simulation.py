@@ -1,0 +1,220 @@
+"""Stories played against the procedure: every alert on its day, none that is not due."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from liangfa_procedure.scenario import Alert, Level, ScenarioInvalid, read_scenario
+from liangfa_procedure.simulation import StepRefused, play
+
+STORIES = sorted((Path(__file__).parents[2] / "data" / "scenarios").glob("*.yaml"))
+ACCEPTED = """
+begins_in: delivered
+until: 2026-03-31
+steps:
+  - {on: 2026-03-02, step: accept_transfer, by: police}
+"""
+
+
+def levels(text: str) -> list[tuple[str, str, str]]:
+    """Return day, rule and level of every alert of the story, each once."""
+    return sorted({(str(a.day), a.rule, a.level.value) for a in play(read_scenario(text)).alerts})
+
+
+def test_there_are_ten_stories() -> None:
+    """A folder that is not found would pass every test below."""
+    assert len(STORIES) == 10
+
+
+@pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
+def test_a_story_gives_the_alerts_that_were_worked_out_by_hand(path: Path) -> None:
+    """Exactly those: day, rule, recipient and level; and the state in which the transfer ends."""
+    scenario = read_scenario(path.read_text(encoding="utf-8"))
+    outcome = play(scenario)
+    assert scenario.expected is not None
+    assert list(outcome.alerts) == list(scenario.expected)
+    assert outcome.state == scenario.final_state
+
+
+@pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
+def test_a_story_played_twice_gives_the_same(path: Path) -> None:
+    """Nothing is kept between two plays."""
+    text = path.read_text(encoding="utf-8")
+    assert play(read_scenario(text)) == play(read_scenario(text))
+
+
+def test_a_clock_that_nobody_stops_warns_once_and_is_missed_once() -> None:
+    """However long the story is watched afterwards."""
+    assert levels(ACCEPTED) == [
+        ("2026-03-04", "police_filing_decision", "warn"),
+        ("2026-03-06", "police_filing_decision", "overdue"),
+    ]
+
+
+def test_a_longer_track_needs_a_ground_and_an_approver() -> None:
+    """Without them the story is refused, and three days stay three days."""
+    row = "  - {on: 2026-03-03, extend: police_filing_decision, track: major_complex%s}\n"
+    with pytest.raises(ScenarioInvalid, match="ground"):
+        read_scenario(ACCEPTED + row % "")
+    granted = ACCEPTED + row % ", ground: 重大, approver: 局长"
+    assert levels(granted) == [("2026-03-31", "police_filing_decision", "warn")]  # 30 days: 1 April
+
+
+def test_an_unknown_hour_never_makes_a_step_late() -> None:
+    """Approved one day and delivered the next may be within 24 hours; the day after that cannot be."""
+    story = """
+    begins_in: awaiting_approval
+    steps:
+      - {on: 2026-03-02, step: approve_transfer}
+      - {on: %s, step: deliver_transfer}
+    """
+    assert levels(story % "2026-03-03") == []
+    assert ("2026-03-03", "send_to_police", "overdue") in levels(story % "2026-03-04")
+
+
+def test_a_known_hour_is_held_to_the_minute() -> None:
+    """24 hours from 09:00 end at 09:00."""
+    story = """
+    begins_in: awaiting_approval
+    steps:
+      - {on: 2026-03-02 09:00, step: approve_transfer}
+      - {on: 2026-03-03 %s, step: deliver_transfer}
+    """
+    assert ("2026-03-03", "send_to_police", "overdue") not in levels(story % "08:59")
+    assert ("2026-03-03", "send_to_police", "overdue") in levels(story % "09:01")
+
+
+def test_what_the_story_never_comes_to_is_no_duty_of_the_police() -> None:
+    """24 hours for telling what is missing concern only a transfer in which something was missing."""
+    assert not [alert for alert in levels(ACCEPTED) if alert[1].startswith("police_notify_incomplete")]
+
+
+def test_limits_count_from_receipt_when_the_story_says_when_that_was() -> None:
+    """Refusal served on the 2nd, signed for on the 5th: the right to reconsideration runs from the 5th."""
+    story = """
+    begins_in: not_filed
+    until: 2026-03-31
+    steps:
+      - {on: 2026-03-02, step: serve_refusal, received: 2026-03-05}
+    """
+    # 5 March + 3 = Sunday 8 March, so Monday the 9th; the reminder comes a day before.
+    assert ("2026-03-08", "request_reconsideration", "warn") in levels(story)
+    assert not [alert for alert in levels(story) if alert[2] == "overdue"]
+
+
+def test_each_suspect_has_a_course_and_clocks_of_his_own() -> None:
+    """One is prosecuted, the other is not; alerts name whom they concern."""
+    story = """
+    begins_in: filed
+    suspects: [甲, 乙]
+    until: 2026-03-20
+    steps:
+      - {on: 2026-01-05, step: send_for_prosecution, suspect: 甲}
+      - {on: 2026-01-05, step: send_for_prosecution, suspect: 乙}
+      - {on: 2026-01-20, step: decide_non_prosecution, suspect: 甲}
+      - {on: 2026-01-20, step: prosecute, suspect: 乙}
+    """
+    outcome = play(read_scenario(story))
+    assert outcome.suspects == {"甲": "not_prosecuted", "乙": "on_trial"}
+    assert {a.suspect for a in outcome.alerts if a.rule == "internal_handover_to_admin_dept"} == {"甲"}
+    assert {a.suspect for a in outcome.alerts if a.rule == "first_instance_trial"} == {"乙"}
+
+
+def test_supplementary_investigation_is_possible_twice() -> None:
+    """Criminal Procedure Law article 175."""
+    head = "begins_in: filed\nsteps:\n  - {on: 2026-01-05, step: send_for_prosecution}\n"
+    round_trip = "  - {on: 2026-02-%02d, step: return_for_investigation}\n  - {on: 2026-02-%02d, step: resubmit_for_prosecution}\n"
+    play(read_scenario(head + round_trip % (1, 2) + round_trip % (3, 4)))
+    with pytest.raises(ScenarioInvalid, match="2 times"):
+        play(read_scenario(head + round_trip % (1, 2) + round_trip % (3, 4) + round_trip % (5, 6)))
+
+
+def test_a_year_without_a_notice_is_told() -> None:
+    """The end of the limit rests on weekends alone until the operator adds the year."""
+    story = ACCEPTED.replace("2026", "2027")
+    assert play(read_scenario(story)).warnings == ("HOLIDAYS_NOT_PUBLISHED police_filing_decision",)
+    added = "holidays: {2027: {days_off: [2027-03-05], days_worked: []}}" + story
+    outcome = play(read_scenario(added))
+    assert outcome.warnings == ()
+    late = [alert for alert in outcome.alerts if alert.level is Level.OVERDUE]
+    assert {alert.day for alert in late} == {date(2027, 3, 9)}  # Friday off: Monday the 8th
+
+
+def test_a_step_the_table_does_not_allow_is_refused_with_its_place_in_the_story() -> None:
+    """And with what would be allowed."""
+    with pytest.raises(StepRefused, match="step 2 of the story") as caught:
+        play(read_scenario(ACCEPTED + "  - {on: 2026-03-03, step: approve_transfer, by: agency_head}\n"))
+    assert caught.value.where == 2
+    assert caught.value.refusal.reason == "STEP_NOT_ALLOWED_HERE"
+    with pytest.raises(StepRefused, match="is for the head of the police"):
+        play(read_scenario(ACCEPTED + "  - {on: 2026-03-03, step: file_case, by: officer}\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- 1", "mapping"),
+        ("steps: []", "list of steps"),
+        ("steps: [{on: 2026-03-02, step: fly}]", "no step fly"),
+        ("steps: [{on: yesterday, step: suspect_crime}]", "no day"),
+        ("steps: [{step: suspect_crime}]", "no step has a date"),
+        ("steps: [{on: 2026-03-02, step: suspect_crime, bye: officer}]", "unknown keys"),
+        ("steps: [{on: 2026-03-02, step: suspect_crime, by: king}]", "no role"),
+        ("sector: space\nsteps: [{on: 2026-03-02, step: suspect_crime}]", "no sector"),
+        ("begins_in: space\nsteps: [{on: 2026-03-02, step: suspect_crime}]", "no state"),
+        ("steps: [{on: 2026-03-02, step: suspect_crime}, {on: 2026-03-01, step: report_to_head}]", "before the step"),
+        ("steps: [{on: 2026-03-02, step: report_to_head, received: 2026-03-01}]", "before it is taken"),
+        ("steps: [{on: 2026-03-02, extend: approve_transfer, track: x}]", "no track"),
+        ("steps: [{on: 2026-03-02, step: detain, suspect: 丙}]", "not among"),
+        ("steps: [unclosed", "no YAML"),
+    ],
+)
+def test_a_scenario_that_cannot_be_read_says_what_is_wrong(text: str, words: str) -> None:
+    """A misspelt word is an error and never a step that silently does nothing."""
+    with pytest.raises(ScenarioInvalid, match=words):
+        read_scenario(text)
+
+
+def test_expected_alerts_are_read_one_for_each_recipient() -> None:
+    """A list of recipients stands for one alert each."""
+    text = ACCEPTED + "expected: [{day: 2026-03-06, rule: police_filing_decision, level: overdue, to: [a, b]}]\n"
+    assert read_scenario(text).expected == tuple(
+        Alert(date(2026, 3, 6), "police_filing_decision", name, Level.OVERDUE) for name in ("a", "b")
+    )
+
+
+def run(path: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command on one file."""
+    command = [sys.executable, "-m", "liangfa_procedure", "simulate", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
+
+
+def test_the_command_prints_one_object_a_line_and_the_final_state_last() -> None:
+    """What the simulation gave, for other programs to read."""
+    done = run(STORIES[0])
+    *alerts, final = [json.loads(line) for line in done.stdout.splitlines()]
+    assert alerts[0] == {
+        "day": "2024-06-16",
+        "rule": "police_filing_decision_env",
+        "recipient": "police_handler",
+        "level": "warn",
+    }
+    assert len(alerts) == 5
+    assert final == {"state": "filed", "suspects": {"suspect": "investigated"}, "warnings": []}
+
+
+def test_the_command_tells_what_is_wrong_with_a_story(tmp_path: Path) -> None:
+    """Exit code 2, a sentence, no traceback."""
+    story = tmp_path / "story.yaml"
+    story.write_text("steps: [{on: 2026-03-02, step: fly}]", encoding="utf-8")
+    for path in (story, tmp_path / "gone.yaml"):
+        done = run(path)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert not done.stdout
