@@ -135,3 +135,15 @@ def test_an_amount_is_read_as_it_is_written(value: int, before: str) -> None:
 def test_decimals_in_wan_are_exact_to_the_yuan(whole: int, hundredths: int) -> None:
     """12.34万元 is 123,400 yuan."""
     assert round(figure(f"{whole}.{hundredths:02}万元").value) == whole * 10_000 + hundredths * 100
+
+
+@pytest.mark.parametrize(("text", "value"), [("参与人数28人", 28), ("户数30户", 30), ("数名工人", 2), ("数十人", 20)])
+def test_a_number_after_the_word_for_number_is_no_vague_one(text: str, value: float) -> None:
+    """人数28人 are 28 people, not 数28 of them."""
+    assert figure(text).value == value
+
+
+def test_a_favour_paid_for_is_no_fine() -> None:
+    """好处费 ends in the characters that begin a fine."""
+    assert figure("索要供货商好处费41万元").role == ""
+    assert figure("处2万元罚款").role == "fine"
