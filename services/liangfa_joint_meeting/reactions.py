@@ -46,6 +46,7 @@ class Learning:
             offences = message.screening.offences
             seen = before or _row(message.case, case_id, event)
             told = {"offence_name_zh": offences[0].name_zh if offences else "", "suspected_at": event.at_micros}
+            told |= {"is_cumulative": message.screening.is_cumulative}
             work.save(cases_seen, {**seen, "is_suspected": True, **told})
         elif before is not None and (name == "CrimeCleared" or not message.verdict.accepted):
             work.save(cases_seen, {**before, "is_suspected": False})
@@ -62,6 +63,7 @@ def _row(case: Any, case_id: str, event: Event) -> dict[str, Any]:
         "region": case.region,
         "registered_at": event.at_micros,
         "is_suspected": False,
+        "is_cumulative": False,
         "suspected_at": None,
         "offence_name_zh": "",
     }

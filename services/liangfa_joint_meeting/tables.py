@@ -205,6 +205,7 @@ cases_seen = sa.Table(
     sa.Column("region", sa.Text, nullable=False),
     sa.Column("registered_at", sa.BigInteger, nullable=False),
     sa.Column("is_suspected", sa.Boolean, nullable=False, comment="and no reviewer has rejected it"),
+    sa.Column("is_cumulative", sa.Boolean, nullable=False, comment="amounts of one party reach the standard together"),
     sa.Column("suspected_at", sa.BigInteger),
     sa.Column("offence_name_zh", sa.Text, nullable=False),
     sa.Index("cases_seen_region", "region", "registered_at"),

@@ -150,8 +150,9 @@ def figures(connection: sa.Connection, rule: pb.MeetingRule, since: int, until: 
 def _suspected(connection: sa.Connection, lines: Iterable[pb.UnitFigures], now: int) -> list[pb.AgendaItem]:
     seen = cases_seen.c
     known = {line.unit_id: line.unit_name for line in lines}
+    together = sa.func.sum(sa.case((seen.is_cumulative, 1), else_=0))
     query = (
-        sa.select(seen.agency_id, sa.func.count(), sa.func.min(seen.suspected_at))
+        sa.select(seen.agency_id, sa.func.count(), sa.func.min(seen.suspected_at), together)
         .where(seen.agency_id.in_(list(known)), seen.is_suspected.is_(True), seen.registered_at < now)
         .group_by(seen.agency_id)
         .order_by(seen.agency_id)
@@ -160,11 +161,11 @@ def _suspected(connection: sa.Connection, lines: Iterable[pb.UnitFigures], now: 
         pb.AgendaItem(
             source=pb.ITEM_SOURCE_SUSPECTED,
             title=f"{known[key]}：疑似涉嫌犯罪尚未移送 {count} 件",
-            text=f"最早一件已提示 {(now - since) // 86_400_000_000} 天",
+            text=f"最早一件已提示 {(now - since) // 86_400_000_000} 天；其中累计达到标准 {int(hits or 0)} 件",
             unit_id=key,
             unit_name=known[key],
         )
-        for key, count, since in connection.execute(query)
+        for key, count, since, hits in connection.execute(query)
     ]
 
 
