@@ -78,20 +78,26 @@ async def _checked_files(folder: Path, store: Store) -> Checked:
     return Checked(f"{record_wiring.NAME} files", f"{len({file.sha256 for file in files})} files", faults)
 
 
-async def tend_consumer(settings: PlatformSettings, action: str, event_id: str, out: Console) -> None:
-    """List, replay or rebuild, as an operator asks."""
-    folder = settings.storage.folder
+async def tend_consumer(
+    settings: PlatformSettings, action: str, event_id: str, out: Console, of: str = supervision_wiring.NAME
+) -> None:
+    """List, replay or rebuild, as an operator asks, for the consumer `of` a service."""
+    wiring = {supervision_wiring.NAME: supervision_wiring, meeting_wiring.NAME: meeting_wiring}.get(of)
+    if wiring is None:
+        raise Invalid(
+            f"{of!r} consumes no events.", remedy="Say supervision or joint_meeting.", reason="CONSUMER_UNKNOWN"
+        )
     broker = open_broker(settings)
-    supervision = supervision_wiring.build(folder, broker, SystemClock(), database=settings.database)
-    supervision.start()
+    service = wiring.build(settings.storage.folder, broker, SystemClock(), database=settings.database)
+    service.start()
     try:
         if action == "aside":
-            out.print(_aside_table(await supervision.consumer.set_aside()))
+            out.print(_aside_table(await service.consumer.set_aside()))
         elif action == "replay":
-            await supervision.consumer.replay(event_id)
+            await service.consumer.replay(event_id)
             out.print(f"Event {event_id} and those waiting for it were applied.")
         elif action == "rebuild":
-            count = await supervision.consumer.rebuild()
+            count = await service.consumer.rebuild()
             out.print(f"The read models were rebuilt from {count} events.")
         else:
             raise Invalid(
@@ -100,7 +106,7 @@ async def tend_consumer(settings: PlatformSettings, action: str, event_id: str, 
                 reason="ACTION_UNKNOWN",
             )
     finally:
-        await supervision.stop()
+        await service.stop()
         await broker.close()
 
 

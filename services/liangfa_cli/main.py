@@ -315,6 +315,7 @@ def events(
     from_start: Annotated[bool, typer.Option("--from-start", help="tail: begin with the oldest.")] = False,
     once: Annotated[bool, typer.Option("--once", help="tail: end where the log ends now.")] = False,
     payload: Annotated[bool, typer.Option("--payload", help="tail: show the content too (personal data).")] = False,
+    consumer: Annotated[str, typer.Option(help="Whose: supervision or joint_meeting.")] = "supervision",
 ) -> None:
     """Look after the events: what was set aside, replay, rebuild (platform stopped), tail and topics (any time)."""
     from liangfa_cli.journals import tend_consumer
@@ -328,4 +329,4 @@ def events(
         elif action == "topics":
             asyncio.run(make_topics(settings, out))
         else:
-            asyncio.run(tend_consumer(settings, action, name, out))
+            asyncio.run(tend_consumer(settings, action, name, out, consumer))

@@ -16,9 +16,11 @@ from rich.console import Console
 from liangfa_cli import district
 from liangfa_cli.consulting import enrol_units
 from liangfa_cli.following import follow
+from liangfa_cli.journals import tend_consumer
 from liangfa_cli.platform import Platform
+from liangfa_joint_meeting.tables import cases_seen
 from liangfa_kit.clock import ManualClock
-from liangfa_kit.errors import NotFound
+from liangfa_kit.errors import Invalid, NotFound
 from liangfa_protos.joint_meeting.v1 import consultation_pb2, meeting_pb2
 from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
 from liangfa_protos.joint_meeting.v1 import meeting_service_pb2 as meeting_rpc
@@ -140,3 +142,26 @@ async def test_the_command_line_follows_a_conversation_and_says_something(tmp_pa
         shown = out.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
         assert "[red]货值[/red]怎么算？" in shown
         assert f"{police.agency_name} {police.person_name}" in shown
+
+
+async def test_what_was_learnt_of_cases_is_rebuilt_from_the_events(tmp_path: Path) -> None:
+    """The same rows come out, as an operator asks for them."""
+
+    async def rows(platform: Platform) -> list[Any]:
+        assert platform.meeting is not None
+        query = cases_seen.select().order_by(cases_seen.c.case_id)
+        return list(await platform.meeting.store.read(lambda c: c.execute(query).all()))
+
+    clock = ManualClock(START)
+    async with platform_at(tmp_path / "d", clock) as platform:
+        await register(platform, case("后厨使用罂粟壳熬制底料，违法所得120元。"))
+        await register(platform, case("未按规定保存台账，已改正。", cause="未保存台账"))
+        await settled(platform)
+        before, wanted = await rows(platform), platform.settings
+    assert [row.is_suspected for row in before].count(True) == 1
+    out = Console(file=io.StringIO(), width=200)
+    await tend_consumer(wanted, "rebuild", "", out, "joint_meeting")
+    async with platform_at(tmp_path / "d", clock) as platform:
+        assert await rows(platform) == before
+    with pytest.raises(Invalid):
+        await tend_consumer(wanted, "rebuild", "", out, "enforcement_record")
