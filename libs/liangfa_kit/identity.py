@@ -7,7 +7,7 @@ algorithm is pinned: the header cannot choose it. Keys live in `liangfa_kit.keys
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -133,6 +133,8 @@ class TokenVerifier:
         self._leeway = leeway
         self._cache_size = cache_size
         self._verified: dict[str, tuple[datetime, Actor]] = {}
+        self.look_again: Callable[[], None] = lambda: None
+        """Called when a token names a key that is not trusted: it may be a moment old. It may call `trust`."""
 
     def trust(self, keys: Mapping[str, OKPKey]) -> None:
         """Replace the trusted keys; tokens of a key that is gone are refused from now on."""
@@ -181,6 +183,9 @@ class TokenVerifier:
         if header.get("alg") != ALGORITHM:
             raise _refused("TOKEN_ALGORITHM", algorithm=str(header.get("alg"))[:40])
         key = self._keys.get(str(header.get("kid")))
+        if key is None:
+            self.look_again()
+            key = self._keys.get(str(header.get("kid")))
         if key is None:
             raise _refused("TOKEN_KEY_UNKNOWN", kid=str(header.get("kid"))[:100])
         try:

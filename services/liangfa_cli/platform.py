@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
 from liangfa_kit import logs
 from liangfa_kit.clock import Clock, SystemClock
-from liangfa_kit.errors import NotFound
+from liangfa_kit.errors import NotFound, PlatformError
 from liangfa_kit.hosting import Background, Hosted, Service, hosted
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
 from liangfa_kit.keys import fingerprint, signing_key, trusted_keys
@@ -109,22 +109,29 @@ def _issuer(settings: PlatformSettings, clock: Clock) -> TokenIssuer:
 def _key_watch(folder: Path, verifier: TokenVerifier, issuer: TokenIssuer) -> Background:
     """Return the work that takes up keys which an operator adds, rotates or distrusts while the platform runs.
 
-    A key that cannot be read is told, and the keys that were known before stay.
+    It looks every second, and at once when a token names a key that is not known. A key that cannot be read is told, and
+    the keys that were known before stay.
     """
+    known: object = None
+
+    def take_up() -> None:
+        nonlocal known
+        found = fingerprint(folder)
+        if found != known:
+            key, trusted = signing_key(folder), trusted_keys(folder)
+            issuer.sign_with(key)
+            verifier.trust(trusted)
+            known = found
+            _log.info("keys_trusted", signing=key.kid, trusted=sorted(trusted))
+
+    def look_again() -> None:
+        with suppress(PlatformError):  # the work below tells it
+            take_up()
 
     async def run() -> None:
-        known: object = None
+        verifier.look_again = look_again
         while True:
-            found = await asyncio.to_thread(fingerprint, folder)
-            if found != known:
-                key, trusted = (
-                    await asyncio.to_thread(signing_key, folder),
-                    await asyncio.to_thread(trusted_keys, folder),
-                )
-                issuer.sign_with(key)
-                verifier.trust(trusted)
-                known = found
-                _log.info("keys_trusted", signing=key.kid, trusted=sorted(trusted))
+            take_up()
             await asyncio.sleep(_KEYS_LOOK_SECONDS)
 
     return Background("identity.keys", run)
