@@ -81,12 +81,20 @@ def due(
     extensions: Sequence[Extension] = (),
     pauses: Sequence[Pause] = (),
     in_custody: bool = False,
+    named_limit: date | None = None,
 ) -> Due:
-    """Return when the limit of `rule` ends that `started_at` (aware). Raises `ValueError` for a naive instant."""
+    """Return when the limit of `rule` ends that `started_at` (aware). Raises `ValueError` for a naive instant.
+
+    `named_limit` is a last day that the document itself states (the reply to an opinion); it goes before the rule.
+    """
     if started_at.tzinfo is None:
         raise ValueError("a limit starts at an aware instant")
     if any(pause.until is None for pause in pauses):
         return Due(None, None, None, calendar.name, (), "已中止计算期限", "suspended: the time does not run")
+    if named_limit is not None:
+        due_at = datetime.combine(named_limit + _DAY, time(), BEIJING).astimezone(UTC)
+        words = (f"文书载明的期限，至 {named_limit} 止", f"as the document states, to the end of {named_limit}")
+        return Due(due_at, _warn_at(rule, due_at, named_limit), named_limit, "文书载明", (), *words)
     length, added = _length(rule, extensions)
     if length.hours:
         paused = sum(((p.until or p.since) - p.since for p in pauses), timedelta())

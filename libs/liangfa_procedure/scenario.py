@@ -125,6 +125,16 @@ class Scenario:
     calendar: Calendar = field(default_factory=Calendar)
 
 
+SECTORS = {
+    "economic": "economic_crime",
+    "tax": "economic_crime",
+    "food": "",
+    "intellectual_property": "",
+    "labour": "",
+    "natural_resources": "",
+}
+"""Fields of enforcement that a story may name, and whose limits hold there: tax crimes are economic crimes; the others have
+no limits of their own in a national text (food has one of a single region, `food_drug`)."""
 _FILE_KEYS = frozenset(
     ["title", "source", "sector", "begins_in", "suspects", "steps", "until", "expected", "final_state", "holidays"]
 )
@@ -147,8 +157,9 @@ def read_scenario(text: str) -> Scenario:
     if not isinstance(rows, list) or not rows:
         raise ScenarioInvalid("a scenario has a list of steps")
     sector = str(data.get("sector") or "")
-    if sector not in {"", *Rules.load().sectors()}:
-        raise ScenarioInvalid(f"there is no sector {sector}; known are {sorted(Rules.load().sectors())}")
+    known = {name: name for name in Rules.load().sectors()} | SECTORS
+    if sector not in {"", *known}:
+        raise ScenarioInvalid(f"there is no sector {sector}; known are {sorted(known)}")
     suspects = tuple(map(str, data.get("suspects", ["suspect"])))
     events = tuple(_event(row, number, suspects) for number, row in enumerate(rows, start=1))
     dated = [event.moment for event in events if event.moment is not None]
@@ -160,7 +171,7 @@ def read_scenario(text: str) -> Scenario:
         raise ScenarioInvalid("until is a day (2026-04-30)")
     return Scenario(
         title=str(data.get("title", "")),
-        sector=sector,
+        sector=known.get(sector, ""),
         begins_in=_state(data.get("begins_in")),
         suspects=suspects,
         events=events,
@@ -200,6 +211,9 @@ def _event(row: Any, where: int, suspects: tuple[str, ...]) -> Told | Extended:
         if len(suspects) > 1:
             raise ScenarioInvalid(f"{step.id} concerns one of the suspects {list(suspects)}: name him", where)
         suspect = suspects[0]
+    fields = row.get("fields", {})
+    if not isinstance(fields.get("reply_by", date.min), date):
+        raise ScenarioInvalid("fields.reply_by is the last day that the document names (2026-05-20)", where)
     received = None if row.get("received") is None else Moment.read(row["received"], where)
     if received is not None and moment is not None and received.latest < moment.earliest:
         raise ScenarioInvalid("it is received before it is taken", where)
@@ -212,7 +226,7 @@ def _event(row: Any, where: int, suspects: tuple[str, ...]) -> Told | Extended:
         suspect=suspect if step.scope is Scope.SUSPECT else None,
         custody=row.get("custody"),
         documents=tuple(row.get("documents", ())),
-        fields=row.get("fields", {}),
+        fields=fields,
         organisation=row.get("organisation"),
     )
 

@@ -6,7 +6,7 @@ limits as early and starts them as late in that day as possible, so that nobody 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
@@ -37,6 +37,8 @@ class _Clock:
     started_at: datetime
     in_custody: bool
     is_told: bool
+    is_duty: bool
+    named_limit: date | None
     extensions: list[Extension] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
     levels: set[Level] = field(default_factory=set)
@@ -52,6 +54,7 @@ class _Play:
     alerts: list[Alert] = field(default_factory=list)
     warnings: set[str] = field(default_factory=set)
     taken: dict[tuple[str, str | None], int] = field(default_factory=dict)
+    unsigned: list[tuple[Moment, Told]] = field(default_factory=list)
     now: datetime | None = None
 
 
@@ -72,13 +75,16 @@ def play(scenario: Scenario) -> Outcome:
     game = _Play(scenario, scenario.begins_in, suspects, dict.fromkeys(scenario.suspects, False))
     for event in scenario.events:
         moment = _moment(event, game)
+        _sign(game, moment.earliest)
         _watch(game, moment.earliest)
         game.now = max(game.now or moment.earliest, moment.earliest)
         if isinstance(event, Extended):
             _extend(game, event)
         else:
             _take(game, event, moment)
-    _watch(game, datetime.combine(scenario.until + timedelta(days=1), time(), BEIJING))
+    end = datetime.combine(scenario.until + timedelta(days=1), time(), BEIJING)
+    _sign(game, end)
+    _watch(game, end)
     final = game.state or BEGINNINGS[Scope.TRANSFER]
     return Outcome(tuple(sorted(game.alerts)), final, game.suspects, tuple(sorted(game.warnings)))
 
@@ -95,28 +101,38 @@ def _moment(event: Told | Extended, game: _Play) -> Moment:
 def _take(game: _Play, told: Told, moment: Moment) -> None:
     step = told.step
     _allow(game, told)
-    events = list(step.tells)
-    later = list(_told_on_receipt(step))
     if told.suspect is not None:
         game.suspects[told.suspect] = step.to_state or game.suspects[told.suspect]
-        if told.custody is not None or "suspect_detained" in events:
+        if told.custody is not None or "suspect_detained" in step.tells:
             game.custody[told.suspect] = told.custody if told.custody is not None else True
     elif step.to_state:
         game.state = step.to_state
     key = (step.id, told.suspect)
     game.taken[key] = game.taken.get(key, 0) + 1
-    _end(game, step, [*events, *later], told.suspect)
     _pause(game, step, moment)
-    is_dated = told.moment is not None
+    _tell(game, told, step.tells, step, moment, is_dated=told.moment is not None)
+    if told.received is None:
+        _tell(game, told, step.on_receipt, None, moment, is_dated=told.moment is not None)
+    elif step.on_receipt:
+        game.unsigned.append((told.received.not_before(moment.earliest), told))
+
+
+def _sign(game: _Play, until: datetime) -> None:
+    """Let what was sent before `until` be signed for, in the order of the receipts."""
+    for received, told in sorted(game.unsigned, key=lambda pair: pair[0].earliest):
+        if received.earliest <= until:
+            _watch(game, received.earliest)
+            game.unsigned.remove((received, told))
+            _tell(game, told, told.step.on_receipt, None, received, is_dated=True)
+
+
+def _tell(
+    game: _Play, told: Told, events: tuple[str, ...], step: Step | None, moment: Moment, *, is_dated: bool
+) -> None:
+    """End the clocks that `events` end (and those that `step` makes moot), then start those that they start."""
+    _end(game, step, events, told.suspect)
     for event in events:
-        _start(game, event, told, told.received if event in _RECEIVED and told.received else moment, is_dated=is_dated)
-    for event in later:
-        _start(game, event, told, told.received or moment, is_dated=is_dated or told.received is not None)
-
-
-def _told_on_receipt(step: Step) -> Iterable[str]:
-    found: Iterable[str] = getattr(step, "on_receipt", ())
-    return found
+        _start(game, event, told, moment, is_dated=is_dated)
 
 
 def _allow(game: _Play, told: Told) -> None:
@@ -143,14 +159,16 @@ def _begin_where_the_story_does(game: _Play, told: Told) -> None:
         game.suspects[told.suspect] = only
 
 
-def _end(game: _Play, step: Step, events: list[str], suspect: str | None) -> None:
+def _end(game: _Play, step: Step | None, events: tuple[str, ...], suspect: str | None) -> None:
+    moot = step.ends if step is not None else frozenset[str]()
+
     def goes_on(clock: _Clock) -> bool:
         is_meant = clock.suspect is None or clock.suspect == suspect
         if is_meant and clock.rule.ends_on in events:
             return False
-        if EVERYTHING in step.ends and clock.suspect == suspect:
+        if EVERYTHING in moot and clock.suspect == suspect:
             return clock.rule.stays
-        return not (is_meant and clock.rule.id in step.ends)
+        return not (is_meant and clock.rule.id in moot)
 
     game.clocks = [clock for clock in game.clocks if goes_on(clock)]
 
@@ -171,17 +189,22 @@ def _start(game: _Play, event: str, told: Told, moment: Moment, *, is_dated: boo
             game.warnings.add(f"START_UNKNOWN {rule.id}")
             continue
         in_custody = told.suspect is not None and game.custody[told.suspect]
-        is_told = rule.use is not Use.WINDOW or _comes_later(game.scenario, rule, told)
-        game.clocks.append(_Clock(rule, told.suspect, moment.latest, in_custody, is_told))
+        comes_later = _comes_later(game.scenario, rule, told)
+        is_told = rule.use is not Use.WINDOW or comes_later
+        is_duty = rule.use is not Use.RIGHT or (rule.kind == "statutory" and comes_later)
+        named = told.fields.get("reply_by") if rule.starts_on == "penalty_opinion_received" else None
+        clock = _Clock(rule, told.suspect, moment.latest, in_custody, is_told, is_duty, named)
+        game.clocks.append(clock)
 
 
 def _comes_later(scenario: Scenario, rule: Rule, told: Told) -> bool:
     """Whether the story goes on to what ends a window: then there was something to do within it after all."""
     for event in scenario.events:
         if isinstance(event, Told) and event.where > told.where:
-            if rule.ends_on in event.step.tells:
+            told_then = {*event.step.tells, *event.step.on_receipt}
+            if rule.ends_on in told_then:
                 return True
-            if rule.starts_on in event.step.tells:
+            if rule.starts_on in told_then:
                 return False
     return False
 
@@ -208,6 +231,7 @@ def _watch(game: _Play, until: datetime) -> None:
             extensions=clock.extensions,
             pauses=clock.pauses,
             in_custody=clock.in_custody,
+            named_limit=clock.named_limit,
         )
         game.warnings.update(f"{code} {clock.rule.id}" for code in end.warnings)
         if not clock.is_told:
@@ -224,7 +248,7 @@ def _watch(game: _Play, until: datetime) -> None:
 def _levels(clock: _Clock, end: Due) -> Iterator[tuple[Level, datetime]]:
     if end.warn_at is not None and end.warn_at > clock.started_at:
         yield Level.WARN, end.warn_at
-    if end.due_at is not None and clock.rule.use is not Use.RIGHT:
+    if end.due_at is not None and clock.is_duty:
         yield Level.OVERDUE, end.due_at
 
 
@@ -232,9 +256,3 @@ def _alerts(clock: _Clock, level: Level, day: date, *, is_named: bool) -> list[A
     names = clock.rule.tells[:1] if level is Level.WARN else clock.rule.tells
     suspect = clock.suspect if clock.suspect and is_named else ""
     return [Alert(day, clock.rule.id, name, level, suspect) for name in names]
-
-
-_RECEIVED = frozenset(
-    event for rule in Rules.load().by_id.values() for event in (rule.starts_on,) if "_received" in event
-)
-"""Events of receipt: they happen when the other side has signed, where the story says when that was."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from liangfa_procedure.scenario import Alert, Level, ScenarioInvalid, read_scenario
 from liangfa_procedure.simulation import StepRefused, play
+from liangfa_procedure.steps import Procedure
 
 STORIES = sorted((Path(__file__).parents[2] / "data" / "scenarios").glob("*.yaml"))
 ACCEPTED = """
@@ -173,6 +176,7 @@ def test_a_step_the_table_does_not_allow_is_refused_with_its_place_in_the_story(
         ("steps: [{on: 2026-03-02, extend: approve_transfer, track: x}]", "no track"),
         ("steps: [{on: 2026-03-02, step: detain, suspect: 丙}]", "not among"),
         ("steps: [unclosed", "no YAML"),
+        ("steps: [{on: 2026-03-02, step: give_penalty_opinion, fields: {reply_by: soon}}]", "last day"),
     ],
 )
 def test_a_scenario_that_cannot_be_read_says_what_is_wrong(text: str, words: str) -> None:
@@ -187,6 +191,93 @@ def test_expected_alerts_are_read_one_for_each_recipient() -> None:
     assert read_scenario(text).expected == tuple(
         Alert(date(2026, 3, 6), "police_filing_decision", name, Level.OVERDUE) for name in ("a", "b")
     )
+
+
+def test_a_limit_named_in_the_opinion_goes_before_the_two_months() -> None:
+    """The opinion asks for a reply by 20 April; two months would end on 4 May."""
+    story = """
+    begins_in: filed
+    until: 2026-05-10
+    steps:
+      - {on: 2026-03-04, step: give_penalty_opinion, fields: {reply_by: 2026-04-20}}
+    """
+    late = [alert for alert in levels(story) if alert[2] == "overdue"]
+    assert late == [("2026-04-21", "reply_to_penalty_opinion", "overdue")]
+    without = story.replace(", fields: {reply_by: 2026-04-20}", "")
+    # 4 May 2026 lies in the Labour Day holiday (1 to 5 May): Wednesday the 6th is the last day.
+    assert ("2026-05-07", "reply_to_penalty_opinion", "overdue") in levels(without)
+
+
+UPHELD = """
+begins_in: reconsideration
+until: 2026-04-30
+steps:
+  - {on: 2026-03-02, step: uphold_refusal}
+"""
+
+
+def test_an_agency_that_accepts_the_decision_has_not_failed_to_contest_it() -> None:
+    """O310 art. 9: whoever still disagrees shall propose supervision in three days; who agrees owes nothing."""
+    rule = "propose_supervision_after_reconsideration"
+    accepted = UPHELD + "  - {on: 2026-03-20, step: accept_refusal}\n"
+    assert [alert for alert in levels(accepted) if alert[1] == rule] == [("2026-03-04", rule, "warn")]
+    late = UPHELD + "  - {on: 2026-03-20, step: propose_supervision}\n"
+    assert ("2026-03-06", rule, "overdue") in levels(late)
+
+
+def test_a_penalty_after_a_refusal_owes_no_copy_and_no_service_that_the_story_does_not_tell_of() -> None:
+    """Ten days for a copy concern crimes punished before their transfer; seven working days an absent party."""
+    story = UPHELD + "  - {on: 2026-03-03, step: accept_refusal}\n  - {on: 2026-03-10, step: decide_penalty}\n"
+    assert levels(story) == []
+    late = story + "  - {on: 2026-03-24, step: serve_penalty}\n"
+    assert levels(late) == [("2026-03-20", "deliver_penalty_decision", "overdue")]  # 7 working days: 19 March
+
+
+def test_a_notice_in_hand_is_a_decision_told() -> None:
+    """Environment: three days for the written notice, met when the agency signs for it on the third, missed on the fifth."""
+    story = (
+        ACCEPTED + "  - {on: 2026-03-03, step: file_case, received: %s}\n  - {on: 2026-03-06, step: hand_over_items}\n"
+    )
+    told = levels("sector: environment" + story % "2026-03-06")
+    assert [alert for alert in told if alert[2] == "overdue"] == []
+    missed = levels("sector: environment" + story % "2026-03-10")
+    assert ("2026-03-07", "police_notify_decision_env", "overdue") in missed
+
+
+@pytest.mark.parametrize(
+    ("sector", "rule"),
+    [
+        ("tax", "police_filing_decision_economic"),
+        ("economic", "police_filing_decision_economic"),
+        ("labour", "police_filing_decision"),
+        ("intellectual_property", "police_filing_decision"),
+        ("environment", "police_filing_decision_env"),
+    ],
+)
+def test_a_field_of_enforcement_has_the_limits_that_hold_there(sector: str, rule: str) -> None:
+    """Tax crimes are economic crimes; fields without limits of their own have the general ones."""
+    assert {alert[1] for alert in levels(f"sector: {sector}{ACCEPTED}")} == {rule}
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=60)
+def test_any_legal_story_can_be_played_and_no_alert_comes_twice(data: st.DataObject) -> None:
+    """Steps drawn from the table, days or weeks apart: each level of each started clock at most once to each recipient."""
+    table, state, day = Procedure.load(), "crime_suspected", date(2025, 1, 2)
+    rows = ["begins_in: crime_suspected", "until: 2026-12-31", "steps:"]
+    for _ in range(data.draw(st.integers(1, 12))):
+        open_steps = table.allowed(state)
+        if not open_steps:
+            break
+        step = data.draw(st.sampled_from(open_steps))
+        rows.append(f"  - {{on: {day}, step: {step.id}}}")
+        state, day = step.to_state or state, day + timedelta(days=data.draw(st.integers(0, 30)))
+    outcome = play(read_scenario("\n".join(rows)))
+    assert outcome.state == state
+    assert list(outcome.alerts) == sorted(outcome.alerts)
+    for alert in outcome.alerts:
+        assert date(2025, 1, 2) <= alert.day <= date(2026, 12, 31)
+    assert len(set(outcome.alerts)) == len(outcome.alerts)
 
 
 def run(path: Path) -> subprocess.CompletedProcess[str]:
