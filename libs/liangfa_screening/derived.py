@@ -232,8 +232,8 @@ def _amounts(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) ->
         value = _priced(text, labels)
     if value is not None:
         sold = facts.get("sales_amount")
-        unsold_words = _UNSOLD.search(text.text)
-        sold_words = _SOLD.search(text.text)
+        unsold_words = text.once("unsold", _UNSOLD.search)
+        sold_words = text.once("sold", _SOLD.search)
         if "goods_value_unsold" not in facts and not sold_words and "sales_amount" not in facts:
             facts["goods_value_unsold"] = _as(value, "goods_value_unsold", labels, value.value)
         elif "sales_amount" not in facts and sold_words and not unsold_words:

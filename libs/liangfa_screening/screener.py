@@ -36,6 +36,7 @@ class Screener:
         self._reader = FactReader(library)
         self.recogniser = Recogniser(library, library.lexicon.sieve.words)
         self._labels = self._reader.labels
+        self._added = frozenset(fact.name for fact in library.facts.values() if fact.is_additive)
 
     def screen(self, case: ScreeningInput, earlier: Sequence[Earlier] = ()) -> ScreeningResult:
         """Return what the rules say of `case`, by itself and together with the party's `earlier` cases."""
@@ -48,7 +49,7 @@ class Screener:
         text = Text(plain, len(cause) + 1, self.library.lexicon.sieve.live(present) if candidates else ALL)
         met: list[OffenceFound] = []
         near: list[OffenceFound] = []
-        missing: dict[str, None] = {}
+        undecided: list[tuple[Offence, Mapping[str, FactFound]]] = []
         additive: dict[str, dict[str, float]] = {}
         cache: Cache = {}
         for candidate in candidates:
@@ -56,13 +57,13 @@ class Screener:
             if earlier:
                 facts.update(prior_penalties(candidate.offence, case.dated_on, earlier, facts, self._labels))
             additive.update(self._additive(candidate.offence, facts))
-            self._judge(candidate, facts, case, earlier, (met, near, missing))
+            self._judge(candidate, facts, case, earlier, (met, near, undecided))
         offences = tuple(_without_shadows(sorted(met, key=_likelihood)))
         return ScreeningResult(
             id=case.id,
             offences=offences,
             near_misses=tuple(sorted(near, key=_likelihood)),
-            missing=() if offences else tuple(missing)[:_MOST_MISSING],
+            missing=() if offences else self._missing(undecided),
             library_version=self.library.version,
             remarks=tuple(remarks),
             candidate_facts=additive,
@@ -74,10 +75,10 @@ class Screener:
         facts: Mapping[str, FactFound],
         case: ScreeningInput,
         earlier: Sequence[Earlier],
-        into: tuple[list[OffenceFound], list[OffenceFound], dict[str, None]],
+        into: tuple[list[OffenceFound], list[OffenceFound], list[tuple[Offence, Mapping[str, FactFound]]]],
     ) -> None:
-        """Put the candidate's best standard where it belongs: met, near, or what is missing."""
-        met, near, missing = into
+        """Put the candidate's best standard where it belongs: met, near, or undecided."""
+        met, near, undecided = into
         values = self._values(facts)
         found = self._met(candidate, facts, values)
         if found is None and earlier:
@@ -89,7 +90,7 @@ class Screener:
         if close is not None:
             near.append(close)
             return
-        missing.update(dict.fromkeys(self._missing(candidate.offence, facts, values)))
+        undecided.append((candidate.offence, facts))
 
     def _met(
         self, candidate: Candidate, facts: Mapping[str, FactFound], values: Mapping[str, Any]
@@ -156,14 +157,16 @@ class Screener:
         parts.sort(key=lambda part: -part[0])
         return "；".join(text for _, text in parts[:3]), parts[0][0] if parts else 0.0
 
-    def _missing(self, offence: Offence, facts: Mapping[str, FactFound], values: Mapping[str, Any]) -> list[str]:
+    def _missing(self, undecided: Sequence[tuple[Offence, Mapping[str, FactFound]]]) -> tuple[str, ...]:
         """Return the facts to ask for: those of the standards for which the text already says something."""
         wanted: dict[str, None] = {}
-        for standard in offence.standards:
-            told = [n for n in standard.facts if n in facts and facts[n].origin != "assumed" and facts[n].value]
-            if told and standard.met(values) is None:
-                wanted.update(dict.fromkeys(name for name in standard.undecided(values) if name not in facts))
-        return list(wanted)
+        for offence, facts in undecided:
+            values = self._values(facts)
+            for standard in offence.standards:
+                told = [n for n in standard.facts if n in facts and facts[n].origin != "assumed" and facts[n].value]
+                if told and standard.met(values) is None:
+                    wanted.update(dict.fromkeys(name for name in standard.undecided(values) if name not in facts))
+        return tuple(wanted)[:_MOST_MISSING]
 
     def _values(self, facts: Mapping[str, FactFound]) -> dict[str, Any]:
         return {**self.library.parameters, **{name: fact.value for name, fact in facts.items()}}
@@ -172,7 +175,7 @@ class Screener:
         amounts = {
             name: fact.value
             for name, fact in facts.items()
-            if self.library.facts[name].is_additive and fact.origin != "assumed" and fact.value
+            if name in self._added and fact.origin != "assumed" and fact.value
         }
         return {offence.id: amounts} if amounts else {offence.id: {}}
 
