@@ -17,7 +17,7 @@ _SURNAMES = (
     "姚卢姜崔钟谭陆汪范金石廖贾夏韦付傅方白邹孟熊秦邱江尹薛闫阎段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤温康施文牛樊葛邢安齐易乔伍庞颜"
     "倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时"
     "穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑"
-    "迟邝官封谈匡鞠惠荆乐冀郁胥南班储原栗燕楚鄢劳谌奚皮粟冼蔺楼盘满闻位厉伊]"
+    "迟邝官封谈匡鞠惠荆乐冀郁胥南班储原栗燕楚鄢劳谌奚皮粟冼蔺楼盘满闻位厉伊萧蔚檀揭阚晁逄郗邸仝亓郇邴幸寿荀戎漆尧花庹么]"
 )
 _LABELS = (
     "当事人|犯罪嫌疑人|嫌疑人|被告人|被害人|受害人|证人|举报人|投诉人|法定代表人|法人代表|负责人|经营者|实际控制人|"
@@ -29,6 +29,9 @@ _NOT_GIVEN = frozenset(
 """What follows a name of two characters; as the third character of a name it is rare."""
 _NAME = rf"(?:{_SURNAMES})[{_HAN}]{{1,2}}"
 _LABELLED = re.compile(rf"(?:{_LABELS})(?:系|为|是|叫)?[:：（(\s]?({_NAME}(?:[、和与及,，]{_NAME})*)")
+_STATED = re.compile(rf"(?:{_LABELS})(?:系|为|是|叫|[:：])\s*([{_HAN}]{{2,4}})(?=[，。；、（(\s]|$)")
+"""A name after a label and a colon, whatever the surname."""
+_NO_PERSON = re.compile(r"公司|单位|个体|机构|企业|机关|不详|本人|未知|以上|上述|同上|无")
 _DESCRIBED = re.compile(rf"({_NAME})(?=[（(，,]\s*(?:男|女|绰号|别名|曾用名|身份证|公民身份))")
 _TITLED = re.compile(
     rf"({_NAME})(?=先生|女士|队长|所长|局长|科长|处长|经理|老板|律师|法官|检察官|警官|同志|医生|老师|师傅)"
@@ -38,9 +41,12 @@ _ONE_NAME = re.compile(_NAME)
 
 _BODY = (
     "有限责任公司|股份有限公司|有限公司|公司|集团|商行|商店|超市|经营部|门市部|批发部|专卖店|药店|药房|诊所|酒楼|酒店|饭店|餐馆|餐厅|火锅店|"
-    "小吃店|早餐店|便利店|烟酒店|汽修店|加油站|养殖场|加工厂|化工厂|食品厂|厂|作坊|工作室|合作社|事务所|幼儿园|学校|工程队|卫生室|美容院|养生馆|茶楼|网吧|中心|商场|市场部|店"
+    "小吃店|早餐店|便利店|烟酒店|汽修店|加油站|养殖场|加工厂|化工厂|食品厂|厂|作坊|工作室|合作社|事务所|幼儿园|学校|工程队|卫生室|美容院|养生馆|茶楼|网吧|中心|商场|市场部|医院|门诊部|卫生院|服务部|营业部|经销部|供应站|服务站|加油点|加工点|回收站|基地|农场|牧场|林场|渔场|"
+    "俱乐部|会所|浴场|影城|书店|宾馆|民宿|旅社|旅行社|驾校|研究所|研究院|培训学校|合伙企业|企业|店"
 )
-_BODIES = re.compile(rf"([{_HAN}A-Za-z0-9（）()·&]{{2,30}}?)(?:{_BODY})(?!长|主|员|务|面|铺|名|址|家|内|里|外)")
+_BODIES = re.compile(
+    rf"([{_HAN}A-Za-z0-9（）()·&]{{2,30}}?)(?:{_BODY})(?!长|主|员|务|面|铺|名|址|家|内|里|外|区|房|商|子)"
+)
 _BEFORE_BODY = re.compile(
     rf"^.*(?:{_LABELS}|被告单位|嫌疑单位|涉案单位|位于|查明|发现|销售|购进|查获|委托|冒充|假冒|注册|成立|开设|经营|前往|供货商|供应商|生产商|厂家)"
     r"(?:系|为|是|了|的)?"
@@ -60,7 +66,7 @@ _PROVINCES = (
 )
 _PLACE_WORDS = ("镇", "乡", "村", "街道", "社区", "小区")
 _SETTLEMENT = re.compile(rf"[{_HAN}]{{2,4}}(?:{'|'.join(_PLACE_WORDS)})(?!民|镇|委)")
-_NO_SETTLEMENT = re.compile(r"(?:乡镇|城镇|农村|城乡|全村|本村|该村|各村|所在|外乡|小镇|同村|下乡)")
+_NO_SETTLEMENT = re.compile(r"(?:走村|进村|入村|串村|乡镇|城镇|农村|城乡|全村|本村|该村|各村|所在|外乡|小镇|同村|下乡)")
 
 
 def persons(text: str) -> Iterator[str]:
@@ -68,6 +74,9 @@ def persons(text: str) -> Iterator[str]:
     for found in _LABELLED.finditer(text):
         for name in _ONE_NAME.finditer(found.group(1)):
             yield _trimmed(name.group())
+    for found in _STATED.finditer(text):
+        if not _NO_PERSON.search(found.group(1)):
+            yield found.group(1)
     for pattern in (_DESCRIBED, _TITLED):
         for found in pattern.finditer(text):
             yield _trimmed(found.group(1))

@@ -74,7 +74,9 @@ def test_masking_twice_is_masking_once(text: str) -> None:
         ("王建国（男，绰号老王）到案。", ["王建国"]),
         ("经营者阿卜杜拉·买买提到场。", ["阿卜杜拉", "买买提"]),
         ("联系赵丽女士核实。", ["赵丽"]),
+        ("联系人：帖木儿，电话不详。", ["帖木儿"]),
         ("从武汉红星商贸有限公司购进。", ["红星"]),
+        ("在嘉兴丽人医美门诊部查获。", ["嘉兴丽人", "丽人"]),
         ("当事人经营的刘记烧烤店被查。", ["刘记"]),
         ("位于武汉市洪山区珞喻路123号2栋301室。", ["武汉", "洪山", "珞喻路", "301"]),
         ("洪市监处罚〔2026〕12号决定书。", ["洪市监", "12号"]),
@@ -98,11 +100,29 @@ def test_names_places_and_documents_are_masked(text: str, hidden: list[str]) -> 
         "参照法释〔2022〕12号的数额标准，适用刑法第一百四十四条。",
         "该公司在店内销售，本店未办理许可。",
         "检察机关建议先行固定电子数据。",
+        "在他人厂区土法提炼硫磺，走村串户销售。",
+        "裁缝厂内有假冒棉服3400件，无照经营。",
     ],
 )
 def test_what_identifies_nobody_stays(text: str) -> None:
     """Amounts, law and generic words are what a precedent is read for."""
     assert Masker().masked(text) == text
+
+
+SURNAMES = "王李张刘陈杨黄赵周吴徐孙朱马胡郭何高林萧蔡覃上官欧阳诸葛"
+GIVEN = ("伟", "芳", "秀英", "建国", "志强", "子涵", "欣怡", "平", "海燕", "晓东")
+SAID = (
+    "当事人{}销售假冒白酒八万元。", "犯罪嫌疑人{}已被刑事拘留。", "法定代表人{}到场配合检查。", "{}（男，汉族）经营该店。",
+    "证人{}的证言证实上述事实。", "联系人：{}，请核实。", "当事人{}在其店内经营。", "经营者{}称不知情。",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_common_names_are_masked_wherever_a_label_stands(said: str) -> None:
+    """Every surname with every given name, one and two characters long."""
+    surnames = [*SURNAMES[:22], "上官", "欧阳", "诸葛"]
+    names = [surname + given for surname in surnames for given in GIVEN]
+    assert [name for name in names if name in Masker().masked(said.replace("{}", name))] == []
 
 
 def test_one_name_has_one_mask_and_two_have_two() -> None:
