@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,24 +24,22 @@ pytestmark = [
     pytest.mark.asyncio,
     pytest.mark.timeout(240),
     pytest.mark.xdist_group("kafka-faults"),
+    pytest.mark.usefixtures("kafka_sockets_swept"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 TOPICS = (Topic(TOPIC, owner="tally", partitions=4),)
-
-
-@pytest.fixture(autouse=True)
-def _swept() -> Iterator[None]:
-    """kafka-python leaves the sockets of refused connections to the garbage collector: not to another test's."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @pytest.fixture
 def one_broker(tmp_path: Path) -> Iterator[Cluster]:
     """A broker of this test's own, to be killed."""
     yield from running_cluster(tmp_path, 1)
+
+
+@pytest.fixture
+def three_brokers(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster that goes on while one of its brokers is down."""
+    yield from running_cluster(tmp_path, 3)
 
 
 def running_cluster(folder: Path, count: int) -> Iterator[Cluster]:
@@ -149,3 +145,17 @@ async def test_members_that_join_and_leave_lose_and_repeat_nothing(tmp_path: Pat
         await nothing_lost(model, first, 900)
         assert max(joined) > 0, "no partition ever moved: this test has shown nothing"
     await asyncio.gather(*(broker.close() for broker in brokers))
+
+
+@pytest.mark.slow
+async def test_three_brokers_lose_nothing_when_each_is_killed_in_turn(tmp_path: Path, three_brokers: Cluster) -> None:
+    """With two of three copies acknowledged, any one broker may die while events flow."""
+    settings = fresh(three_brokers.servers, replication=3, publish_seconds=10)
+    async with working(tmp_path, settings) as (tally, _, model, consumer):
+        for number in range(3):
+            await file_some(tally, number * 200, number * 200 + 100)
+            three_brokers.kill(number)
+            await file_some(tally, number * 200 + 100, number * 200 + 200)
+            await until(lambda done=number * 200 + 200: consumer.state.applied >= done)  # type: ignore[misc]
+            await asyncio.to_thread(three_brokers.restart, number)
+        await nothing_lost(model, consumer, 600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ C = TypeVar("C")
 _log = structlog.get_logger("liangfa.kafka")
 logging.getLogger("kafka").setLevel(logging.CRITICAL)  # we say once what the client says many times a second
 _CONNECT_SECONDS = 3.0
+_HEARSAY_SECONDS = 5.0
 _REFUSED = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
 
 
@@ -115,10 +117,7 @@ class Connection:
         try:
             for topic in missing:
                 self._make(admin, topic)
-            found = {
-                one["name"]: len(one["partitions"])
-                for one in admin.describe_topics([self.name(t.name) for t in missing])
-            }
+            found = self._found(admin, missing)
         except KafkaError as error:
             raise away(error) from error
         finally:
@@ -141,6 +140,16 @@ class Connection:
             return
         except _REFUSED as error:
             _log.info("topic_not_made", topic=self.name(topic.name), cause=type(error).__name__)
+
+    def _found(self, admin: KafkaAdminClient, topics: Sequence[Topic]) -> dict[str, int]:
+        """Return the number of partitions by name; waits for a broker to hear of a topic that was just made."""
+        names = [self.name(topic.name) for topic in topics]
+        until = time.monotonic() + _HEARSAY_SECONDS
+        while True:
+            found = {one["name"]: len(one["partitions"]) for one in admin.describe_topics(names)}
+            if all(found.get(name) for name in names) or time.monotonic() > until:
+                return found
+            time.sleep(0.1)
 
     def _check(self, topic: Topic, partitions: int) -> None:
         if partitions == 0:
