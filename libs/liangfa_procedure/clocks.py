@@ -97,15 +97,18 @@ def due(
         return Due(due_at, _warn_at(rule, due_at, named_limit), named_limit, "文书载明", (), *words)
     length, added = _length(rule, extensions)
     if length.hours:
-        paused = sum(((p.until or p.since) - p.since for p in pauses), timedelta())
-        due_at = started_at + timedelta(hours=length.hours + added.hours, days=added.days) + paused
+        due_at = started_at + timedelta(hours=length.hours + added.hours, days=added.days)
+        due_at += _paused_time(started_at, due_at, pauses)
         words = (f"{length.hours} 小时，夜间和节假日计入", f"{length.hours} hours, nights and holidays counted")
         return Due(due_at, _warn_at(rule, due_at, None), None, "时钟小时", (), *words)
     days = _Days(calendar)
     last = _last_day(rule, _beijing(started_at), length, days)
     if added.days or added.months:
         last = _last_day(rule, last, added, days)
-    last = days.after(last, _paused_days(rule, pauses, days), working=rule.is_working_days)
+    for since, until in _merged(started_at, pauses):
+        if _beijing(since) <= last:
+            held = days.between(_beijing(since), _beijing(until), working=rule.is_working_days)
+            last = days.after(last, held, working=rule.is_working_days)
     moved = last
     if rule.rolls_over and not in_custody:
         moved = days.working_from(last)
@@ -183,12 +186,24 @@ def _months_after(day: date, count: int) -> date:
     return date(year, month + 1, last if ends_month else min(day.day, last))
 
 
-def _paused_days(rule: Rule, pauses: Sequence[Pause], days: _Days) -> int:
-    return sum(
-        days.between(_beijing(pause.since), _beijing(pause.until), working=rule.is_working_days)
-        for pause in pauses
-        if pause.until is not None
-    )
+def _merged(started_at: datetime, pauses: Sequence[Pause]) -> list[tuple[datetime, datetime]]:
+    """Return the paused times after the start, in order and without overlap: an hour is left out once."""
+    merged: list[tuple[datetime, datetime]] = []
+    for since, until in sorted((p.since, p.until) for p in pauses if p.until is not None and p.until > started_at):
+        if merged and since <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], until))
+        else:
+            merged.append((max(since, started_at), until))
+    return merged
+
+
+def _paused_time(started_at: datetime, due_at: datetime, pauses: Sequence[Pause]) -> timedelta:
+    """Return by how much an end in hours moves; what was suspended after the end was late already."""
+    moved = timedelta()
+    for since, until in _merged(started_at, pauses):
+        if since < due_at + moved:
+            moved += until - since
+    return moved
 
 
 def _warn_at(rule: Rule, due_at: datetime, last_day: date | None) -> datetime | None:

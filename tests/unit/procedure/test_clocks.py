@@ -133,3 +133,37 @@ def test_a_granted_track_goes_before_the_outer_limit() -> None:
     granted = Extension(Duration(days=30), "cross-region", "head")
     found = due(RULES.rule("police_filing_decision_economic"), at("2023-03-01T10:00"), CALENDAR, extensions=[granted])
     assert found.last_day == date(2023, 3, 31)
+
+
+def test_two_pauses_over_the_same_days_count_once_and_one_after_the_end_not_at_all() -> None:
+    """Whoever was late before the suspension stays late."""
+    rule, start = RULES.rule("reverse_review"), at("2026-03-02T10:00")
+    first = Pause(at("2026-03-03T10:00"), at("2026-03-09T10:00"), "appeal")
+    within = Pause(at("2026-03-04T10:00"), at("2026-03-06T10:00"), "complaint")
+    assert due(rule, start, CALENDAR, pauses=[within, first]).last_day == date(2026, 3, 20)
+    after = Pause(at("2026-03-25T10:00"), at("2026-03-30T10:00"), "appeal")
+    assert due(rule, start, CALENDAR, pauses=[after]).last_day == date(2026, 3, 16)
+    hours = RULES.rule("send_to_police")
+    late = Pause(at("2026-03-04T10:00"), at("2026-03-05T10:00"), "appeal")
+    assert due(hours, start, CALENDAR, pauses=[late]).due_at == at("2026-03-03T10:00")
+    half = Pause(at("2026-03-02T12:00"), at("2026-03-02T18:00"), "appeal")
+    assert due(hours, start, CALENDAR, pauses=[half, half]).due_at == at("2026-03-03T16:00")
+
+
+PAUSES = st.lists(
+    st.tuples(st.timedeltas(timedelta(0), timedelta(days=20)), st.timedeltas(timedelta(0), timedelta(days=9))),
+    max_size=4,
+)
+
+
+@given(st.sampled_from(list(RULES.by_id.values())), INSTANTS, PAUSES)
+def test_a_pause_never_brings_the_end_forward_and_its_repetition_changes_nothing(
+    rule: Rule, start: datetime, spans: list[tuple[timedelta, timedelta]]
+) -> None:
+    """The same pauses, in any order and told twice, give the same end, never before the end without them."""
+    pauses = [Pause(start + after, start + after + length, "x") for after, length in spans]
+    plain, once = due(rule, start, CALENDAR).due_at, due(rule, start, CALENDAR, pauses=pauses).due_at
+    assert plain is not None
+    assert once is not None
+    assert plain <= once
+    assert due(rule, start, CALENDAR, pauses=[*reversed(pauses), *pauses]).due_at == once
