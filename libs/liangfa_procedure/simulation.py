@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
 from liangfa_procedure.clocks import BEIJING, Due, Extension, Pause, due
+from liangfa_procedure.escalation import ladder
 from liangfa_procedure.rules import Rule, Rules, Use
 from liangfa_procedure.scenario import Alert, Extended, Level, Moment, Scenario, ScenarioInvalid, Told
 from liangfa_procedure.steps import ANY_OPEN, EVERYTHING, Procedure, Refusal, Scope, Step
@@ -253,6 +254,7 @@ def _levels(clock: _Clock, end: Due) -> Iterator[tuple[Level, datetime]]:
 
 
 def _alerts(clock: _Clock, level: Level, day: date, *, is_named: bool) -> list[Alert]:
-    names = clock.rule.tells[:1] if level is Level.WARN else clock.rule.tells
+    rungs = ladder(clock.rule)
+    names = rungs.warned if level is Level.WARN else clock.rule.tells
     suspect = clock.suspect if clock.suspect and is_named else ""
     return [Alert(day, clock.rule.id, name, level, suspect) for name in names]
