@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -27,6 +28,7 @@ def postgres_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
         note = folder / _NOTE
         if not note.exists():
             server = postgres.start()
+            postgres.end_with(server, os.getppid() if hasattr(request.config, "workerinput") else os.getpid())
             note.write_text(json.dumps(asdict(server), default=str))
         return str(json.loads(note.read_text())["url"])
 

@@ -88,10 +88,23 @@ def start(*, durable: bool = False) -> PostgresServer:
     return PostgresServer(f"postgresql://postgres@127.0.0.1:{port}/postgres", pid, folder, durable)
 
 
+def end_with(server: PostgresServer, pid: int) -> None:
+    """Let the server end with the process `pid`, also when that is killed and cannot see to it."""
+    if not server.pid:
+        return
+    watch = (
+        'while kill -0 "$1" 2>/dev/null; do sleep 2; done; '
+        '[ -d "$2" ] && kill -QUIT "$(head -n 1 "$2/data/postmaster.pid")" && sleep 2 && rm -rf "$2"'
+    )
+    command = ["sh", "-c", f"( {watch} ) >/dev/null 2>&1 </dev/null &", "sh", str(pid), str(server.folder)]
+    subprocess.run(command, start_new_session=True, check=True)
+
+
 @contextmanager
 def running(*, durable: bool = False) -> Iterator[PostgresServer]:
     """Run a server of one's own (to kill it, say) for the length of the block."""
     server = start(durable=durable)
+    end_with(server, os.getpid())
     try:
         yield server
     finally:
