@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.internal.encoder import _VarintBytes  # type: ignore[attr-defined]  # the library's own varint
@@ -26,6 +26,8 @@ _MESSAGE_TAG = bytes([rpc.ConverseResponse.MESSAGE_FIELD_NUMBER << 3 | 2])
 
 ReadPage = Callable[[str, str, int, int], Awaitable[Sequence[StoredMessage]]]
 """(consultation, unit, after sequence, limit) -> messages; raises `ConsultationNotFound` once the unit takes no part."""
+ReadEnds = Callable[[Sequence[str]], Awaitable[Mapping[str, int]]]
+"""Consultations -> the sequence of the newest message of each."""
 
 
 @dataclass(eq=False, slots=True)
@@ -69,13 +71,39 @@ def message_wire(body: bytes) -> bytes:
 class Hub:
     """Hands what happens in conversations to those who sit in them, in this process.
 
-    Other processes' messages are found when a seat looks into the store, every `heartbeat_seconds` at the latest.
+    What other processes store is found by asking for the ends of the conversations that somebody here sits in, once every
+    `look_seconds`; a seat of its own accord looks every `heartbeat_seconds`.
     """
 
-    def __init__(self, read_page: ReadPage, *, heartbeat_seconds: float = 15.0) -> None:
+    def __init__(
+        self,
+        read_page: ReadPage,
+        read_ends: ReadEnds,
+        *,
+        heartbeat_seconds: float = 15.0,
+        look_seconds: float = 1.0,
+    ) -> None:
         self._read_page = read_page
+        self._read_ends = read_ends
         self._heartbeat_seconds = heartbeat_seconds
+        self._look_seconds = look_seconds
         self._seats: dict[str, set[Seat]] = {}
+        self._newest: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Look for what other processes have stored until cancelled."""
+        while True:
+            await asyncio.sleep(self._look_seconds)
+            await self.look_around()
+
+    async def look_around(self) -> None:
+        """Let those seats read whose conversation is longer than this process knows."""
+        keys = list(self._seats)
+        for start in range(0, len(keys), PAGE):
+            for key, last in (await self._read_ends(keys[start : start + PAGE])).items():
+                if key in self._seats and last > self._newest.get(key, 0):
+                    self._newest[key] = last
+                    self.look(key)
 
     @property
     def seats(self) -> int:
@@ -86,6 +114,7 @@ class Hub:
         """Hand a message that has just been stored to every seat of its conversation."""
         seats = self._seats.get(message.consultation_id)
         if seats:
+            self._newest[message.consultation_id] = max(message.sequence, self._newest.get(message.consultation_id, 0))
             wire = message_wire(message.SerializeToString(deterministic=True))
             for seat in seats:
                 seat.put(message.sequence, wire)
@@ -122,6 +151,7 @@ class Hub:
         seats.discard(seat)
         if not seats:
             self._seats.pop(seat.consultation_id, None)
+            self._newest.pop(seat.consultation_id, None)
 
     async def listen(self, seat: Seat, after: int) -> AsyncIterator[bytes]:
         """Yield serialised ConverseResponses after the sequence `after`, for ever; raises the seat's error."""

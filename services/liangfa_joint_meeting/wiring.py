@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ class JointMeeting:
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """Coroutine functions to run until shutdown."""
-        return (self.relay.run, self.consumer.run, self.marks.run, self.scheduler.run)
+        return (self.relay.run, self.consumer.run, self.marks.run, self.scheduler.run, self.hub.run)
 
     @property
     def gauges(self) -> Sequence[Gauge]:
@@ -118,7 +118,10 @@ def build(
     async def read_page(consultation_id: str, unit_id: str, after: int, limit: int) -> Sequence[StoredMessage]:
         return await store.read(lambda c: consulting.message_page(c, consultation_id, unit_id, after, limit))
 
-    hub = Hub(read_page, heartbeat_seconds=heartbeat_seconds)
+    async def read_ends(keys: Sequence[str]) -> Mapping[str, int]:
+        return await store.read(lambda c: consulting.ends(c, keys))
+
+    hub = Hub(read_page, read_ends, heartbeat_seconds=heartbeat_seconds)
     marks = MarkWriter(train, hub)
     case_facts = CaseFacts()
     asking = AskingCommands(rule or ReplyRule())

@@ -103,6 +103,12 @@ def last_sequence(connection: sa.Connection, consultation_id: str) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
+def ends(connection: sa.Connection, keys: Sequence[str]) -> dict[str, int]:
+    """Return the sequence of the newest message of each of these consultations."""
+    query = sa.select(conversations).where(conversations.c.consultation_id.in_(keys))
+    return {row.consultation_id: row.last_sequence for row in connection.execute(query)}
+
+
 def listed(
     connection: sa.Connection, store: Store, caller: Actor, request: rpc.ListConsultationsRequest
 ) -> rpc.ListConsultationsResponse:

@@ -20,14 +20,17 @@ KEY = "c1"
 class Conversation:
     """Stored messages in memory, read page by page as the hub reads the database."""
 
-    def __init__(self) -> None:
+    def __init__(self, heartbeat_seconds: float = 0.002) -> None:
         self.stored: list[pb.Message] = []
-        self.hub = Hub(self.page, heartbeat_seconds=0.002)
+        self.hub = Hub(self.page, self.ends, heartbeat_seconds=heartbeat_seconds)
 
     async def page(self, key: str, unit: str, after: int, limit: int) -> Sequence[StoredMessage]:
         await asyncio.sleep(0)
         found = [one for one in self.stored if one.sequence > after][: min(limit, 7)]
         return [StoredMessage(one.sequence, one.SerializeToString()) for one in found]
+
+    async def ends(self, keys: Sequence[str]) -> dict[str, int]:
+        return dict.fromkeys(keys, len(self.stored))
 
     def store(self) -> pb.Message:
         message = pb.Message(consultation_id=KEY, sequence=len(self.stored) + 1, text="x")
@@ -86,3 +89,18 @@ def test_every_message_comes_once_and_in_order(before: int, data: st.DataObject,
     total = before + sum(one != "twice" for one in happenings)
     read = asyncio.run(play(before, after, happenings))
     assert read == (list(range(after + 1, total + 1)) if total > after else [])
+
+
+async def another_process() -> list[int]:
+    conversation = Conversation(heartbeat_seconds=600.0)
+    reading = asyncio.ensure_future(conversation.read(0, 3))
+    await asyncio.sleep(0.01)
+    for _ in range(3):  # stored by a process whose hub is not this one
+        conversation.store()
+    await conversation.hub.look_around()
+    return await asyncio.wait_for(reading, 5)
+
+
+def test_what_another_process_stored_is_found_by_looking_around() -> None:
+    """Long before the next heartbeat, and once: looking again finds nothing new."""
+    assert asyncio.run(another_process()) == [1, 2, 3]
