@@ -13,6 +13,16 @@ from liangfa_procedure.reading import ProcedureError, read_data
 VERSION = "2026-11"
 """Version of the rules as data: a clock keeps the one that it was started under."""
 _DURATION = re.compile(r"PT(?P<hours>\d+)H|P(?P<days>\d+)D|P(?P<months>\d+)M|P(?P<years>\d+)Y")
+FIELDS = {
+    "economic": "economic_crime",
+    "tax": "economic_crime",
+    "food": "general",
+    "intellectual_property": "general",
+    "labour": "general",
+    "natural_resources": "general",
+}
+"""Fields of enforcement by the sector whose limits hold there: tax crimes are economic crimes; the others have no limits of
+their own in a national text."""
 
 
 class Use(StrEnum):
@@ -109,7 +119,8 @@ class Rules:
         return self.by_id[rule_id]
 
     def in_sector(self, sector: str) -> list[Rule]:
-        """Return the rules that run in `sector` (empty: general)."""
+        """Return the rules that run in `sector`, or in a field of `FIELDS` (empty: general)."""
+        sector = FIELDS.get(sector, sector)
         chosen: dict[tuple[str, str], Rule] = {}
         for rule in self.by_id.values():
             if rule.use is Use.UNUSED or rule.sector not in {"general", sector}:

@@ -16,7 +16,7 @@ import yaml
 
 from liangfa_procedure.clocks import BEIJING, Calendar
 from liangfa_procedure.reading import ProcedureError
-from liangfa_procedure.rules import Rules
+from liangfa_procedure.rules import FIELDS, Rules
 from liangfa_procedure.steps import Procedure, Scope, Step
 
 
@@ -125,16 +125,6 @@ class Scenario:
     calendar: Calendar = field(default_factory=Calendar)
 
 
-SECTORS = {
-    "economic": "economic_crime",
-    "tax": "economic_crime",
-    "food": "",
-    "intellectual_property": "",
-    "labour": "",
-    "natural_resources": "",
-}
-"""Fields of enforcement that a story may name, and whose limits hold there: tax crimes are economic crimes; the others have
-no limits of their own in a national text (food has one of a single region, `food_drug`)."""
 _FILE_KEYS = frozenset(
     ["title", "source", "sector", "begins_in", "suspects", "steps", "until", "expected", "final_state", "holidays"]
 )
@@ -157,7 +147,7 @@ def read_scenario(text: str) -> Scenario:
     if not isinstance(rows, list) or not rows:
         raise ScenarioInvalid("a scenario has a list of steps")
     sector = str(data.get("sector") or "")
-    known = {name: name for name in Rules.load().sectors()} | SECTORS
+    known = Rules.load().sectors() | FIELDS.keys()
     if sector not in {"", *known}:
         raise ScenarioInvalid(f"there is no sector {sector}; known are {sorted(known)}")
     suspects = tuple(map(str, data.get("suspects", ["suspect"])))
@@ -171,7 +161,7 @@ def read_scenario(text: str) -> Scenario:
         raise ScenarioInvalid("until is a day (2026-04-30)")
     return Scenario(
         title=str(data.get("title", "")),
-        sector=known.get(sector, ""),
+        sector=sector,
         begins_in=_state(data.get("begins_in")),
         suspects=suspects,
         events=events,

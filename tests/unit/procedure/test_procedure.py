@@ -61,6 +61,17 @@ def test_a_sectors_rule_wins_over_the_general_one() -> None:
     assert "police_filing_decision_2006" not in filing
 
 
+@pytest.mark.parametrize("field", ["tax", "economic", "economic_crime"])
+def test_tax_crimes_are_economic_crimes(field: str) -> None:
+    """Their filing review is that of the 2017 rules; a field without limits of its own has the general one."""
+    filing = {rule.id for rule in RULES.started_by("transfer_accepted_by_police", field)}
+    assert "police_filing_decision_economic" in filing
+    assert "police_filing_decision" not in filing
+    general = RULES.started_by("transfer_accepted_by_police", "labour")
+    assert general == RULES.started_by("transfer_accepted_by_police", "")
+    assert "police_filing_decision" in {rule.id for rule in general}
+
+
 @pytest.mark.parametrize("scope", list(Scope))
 def test_every_state_can_be_reached_and_left(scope: Scope) -> None:
     """From the beginning to every state; from every state to an end."""
