@@ -1,0 +1,179 @@
+"""Documents of the procedure (文书) written as DOCX from templates that a region may replace.
+
+A template is a DOCX file with Jinja tags as docxtpl reads them. It is given `title`, `number`, `issuer`, `addressee`,
+`lines` (label and text of every field, in the order of the procedure), `field` (the same by id) and `materials` (title
+and SHA-256 of each). A region's folder holds `<kind>.docx`, or `general.docx` for every kind without one of its own.
+The same draft on the same template gives the same bytes, so that a preview is what will be issued.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from docxtpl import DocxTemplate  # type: ignore[import-untyped]  # the library has no types
+from jinja2 import StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from liangfa_procedure.documents import DocumentKind, documents
+from liangfa_procedure.reading import ProcedureError, read_data
+
+GENERAL = "general"
+"""Name of the template for every kind that has none of its own."""
+MATERIALS, NUMBER = "materials", "number"
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
+_SAMPLE = "样"
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class TemplateBroken(ProcedureError):
+    """A template cannot be used: `template` is its file name, the message says why."""
+
+    def __init__(self, template: str, cause: str) -> None:
+        super().__init__(f"template {template}: {cause}")
+        self.template = template
+
+
+class DraftRefused(ProcedureError):
+    """A draft cannot be written: `missing` fields are empty, `unknown` ones belong to no document of its kind."""
+
+    def __init__(self, kind: str, missing: Sequence[str] = (), unknown: Sequence[str] = ()) -> None:
+        super().__init__(
+            f"{kind}: missing {', '.join(missing) or 'nothing'}; unknown {', '.join(unknown) or 'nothing'}"
+        )
+        self.kind, self.missing, self.unknown = kind, tuple(missing), tuple(unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A file that goes with the document: its title and the SHA-256 of its content, hexadecimal."""
+
+    title: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be written. `fields` are those of the kind, by id; `number` is the official one, if it has one."""
+
+    kind: str
+    issuer: str
+    addressee: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    number: str = ""
+    materials: Sequence[Material] = ()
+
+
+def label(kind: DocumentKind, name: str) -> str:
+    """Return what a field is called in documents of `kind`."""
+    known = read_data("document_fields.yaml")
+    text: str = known["of"].get(kind.id, {}).get(name) or known["labels"][name]
+    return text
+
+
+class Templates:
+    """The built-in template and those of a region's folder. Files are read when they are needed, never kept."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+
+    def problems(self) -> list[TemplateBroken]:
+        """Try every template of the folder on every kind it is for; return what is broken, before anybody needs it."""
+        found = []
+        for path in sorted(self._folder.glob("*.docx")) if self._folder else []:
+            try:
+                self._try(path)
+            except TemplateBroken as error:
+                found.append(error)
+        return found
+
+    def write(self, draft: Draft) -> bytes:
+        """Return the document as DOCX. Raises `DraftRefused` and `TemplateBroken`."""
+        kind = documents().get(draft.kind)
+        if kind is None:
+            raise DraftRefused(draft.kind, unknown=(draft.kind,))
+        values = _values(kind, draft)
+        name, content = self._template(kind.id)
+        return _rendered(name, content, _context(kind, draft, values))
+
+    def _template(self, kind: str) -> tuple[str, bytes]:
+        for path in [self._folder / f"{name}.docx" for name in (kind, GENERAL)] if self._folder else []:
+            if path.is_file():
+                return path.name, path.read_bytes()
+        built_in = resources.files("liangfa_procedure").joinpath("data", "templates", f"{GENERAL}.docx")
+        return f"{GENERAL}.docx", built_in.read_bytes()
+
+    def _try(self, path: Path) -> None:
+        if path.stem != GENERAL and path.stem not in documents():
+            raise TemplateBroken(path.name, f"there is no kind of document {path.stem!r}; its name must be one")
+        content = path.read_bytes()
+        for kind in documents().values() if path.stem == GENERAL else (documents()[path.stem],):
+            _rendered(path.name, content, _sample(kind))
+
+
+def _values(kind: DocumentKind, draft: Draft) -> dict[str, str]:
+    """Return the fields in the order of the kind. Raises `DraftRefused`."""
+    values = {name: text for name, text in draft.fields.items() if text.strip()}
+    if NUMBER in kind.required_fields and draft.number:
+        values.setdefault(NUMBER, draft.number)
+    if MATERIALS in kind.required_fields and draft.materials:
+        values.setdefault(MATERIALS, f"共 {len(draft.materials)} 件，见所附清单")
+    missing = [name for name in kind.required_fields if name not in values]
+    unknown = sorted(set(draft.fields) - set(kind.required_fields))
+    if missing or unknown:
+        raise DraftRefused(kind.id, missing, unknown)
+    return {name: values[name] for name in kind.required_fields}
+
+
+def _context(kind: DocumentKind, draft: Draft, values: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "title": kind.name_zh,
+        "number": _clean(draft.number),
+        "issuer": _clean(draft.issuer),
+        "addressee": _clean(draft.addressee),
+        "lines": [{"label": label(kind, name), "text": _clean(text)} for name, text in values.items()],
+        "field": {name: _clean(text) for name, text in values.items()},
+        "materials": [{"title": _clean(one.title), "sha256": _clean(one.sha256)} for one in draft.materials],
+    }
+
+
+def _sample(kind: DocumentKind) -> dict[str, Any]:
+    draft = Draft(kind.id, _SAMPLE, _SAMPLE, number=_SAMPLE, materials=(Material(_SAMPLE, "0" * 64),))
+    return _context(kind, draft, dict.fromkeys(kind.required_fields, _SAMPLE))
+
+
+def _clean(text: str) -> str:
+    """Return `text` without what XML cannot hold: one such character would make the whole file unreadable."""
+    return _NOT_IN_XML.sub("", text.replace("\r\n", "\n"))
+
+
+def _rendered(name: str, content: bytes, context: Mapping[str, Any]) -> bytes:
+    # A region's file is not trusted code: it may read what it is given and nothing else, and a wrong name is an error.
+    environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
+    file = io.BytesIO()
+    try:
+        template = DocxTemplate(io.BytesIO(content))
+        template.render(dict(context), environment, autoescape=True)
+        template.save(file)
+        return _without_times(file)
+    except (
+        Exception
+    ) as error:  # docx, zip, XML and Jinja each raise their own for a broken file: all mean the same here
+        raise TemplateBroken(name, f"{type(error).__name__}: {error}") from error
+
+
+def _without_times(file: io.BytesIO) -> bytes:
+    """Return the archive with one fixed time on every part, for the same bytes whenever it is written."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as fixed:
+        for part in source.infolist():
+            entry = zipfile.ZipInfo(part.filename, _ZIP_EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            fixed.writestr(entry, source.read(part))
+    return target.getvalue()
