@@ -11,6 +11,7 @@ from typing import Any
 from liangfa_procedure.documents import DocumentKind, documents
 from liangfa_procedure.reading import CONFIDENCES, ProcedureError, read_data
 from liangfa_procedure.rules import Rules
+from liangfa_procedure.soundness import Move, unsound
 
 ANY_OPEN = "*"
 EVERYTHING = "*"
@@ -21,6 +22,10 @@ class Scope(StrEnum):
 
     TRANSFER = "transfer"
     SUSPECT = "suspect"
+
+
+BEGINNINGS = {Scope.TRANSFER: frozenset({"crime_suspected"}), Scope.SUSPECT: frozenset({"investigated"})}
+"""Where a transfer begins by its first step, and a suspect when he is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,22 @@ def _load() -> Procedure:
     procedure = Procedure(states, steps, roles, data["refs_without_step"])
     for step in steps.values():
         _check(step, procedure, documents())
+    for scope in Scope:
+        if wrong := unsound(
+            {name: state.is_terminal for name, state in states[scope].items()},
+            _moves(procedure, scope),
+            BEGINNINGS[scope],
+        ):
+            raise ProcedureError(f"steps.yaml, {scope.value}: {'; '.join(wrong)}")
     return procedure
+
+
+def _moves(procedure: Procedure, scope: Scope) -> list[Move]:
+    return [
+        (frozenset(name for name in procedure.states[scope] if procedure.leads_from(step, name)), step.to_state)
+        for step in procedure.steps.values()
+        if step.scope is scope and step.to_state is not None
+    ]
 
 
 def _step(row: dict[str, Any], scope: Scope) -> Step:

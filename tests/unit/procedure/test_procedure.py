@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from liangfa_procedure.documents import documents
 from liangfa_procedure.rules import Rules, Use
+from liangfa_procedure.soundness import unsound
 from liangfa_procedure.steps import Procedure, Scope, Step
 
 PROCEDURE = Procedure.load()
@@ -139,3 +140,19 @@ def test_the_page_of_the_docs_is_made_from_the_table() -> None:
         [sys.executable, "-m", "liangfa_procedure"], capture_output=True, text=True, check=True
     ).stdout
     assert (Path(__file__).parents[3] / "docs" / "procedure.md").read_text(encoding="utf-8") == made
+
+
+def test_a_table_with_a_dead_end_or_an_island_says_so() -> None:
+    """What is checked when the table is loaded, on a table of three states."""
+    terminal = {"a": False, "b": False, "c": True}
+    forward = [(frozenset({"a"}), "b"), (frozenset({"b"}), "c")]
+    assert unsound(terminal, forward, frozenset({"a"})) == []
+    assert unsound(terminal, forward[:1], frozenset({"a"})) == [
+        "the state c cannot be reached",
+        "from the state a no end can be reached",
+        "from the state b no end can be reached",
+    ]
+    assert unsound(terminal, forward[1:], frozenset({"b"})) == [
+        "the state a cannot be reached",
+        "from the state a no end can be reached",
+    ]
