@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liangfa_kit.search import index_terms, query_phrases
 from liangfa_kit.store.port import IndexChange, Store
-from tests.tally import TALLY_TEXT, metadata, open_store
+from tests.tally import TALLY_TEXT, admin_engine, metadata, open_store, tallies
 
 LETTERS = "销售假药a1b2 ，。A０'\\\":&|!*(𠮷"
 DOCUMENTS = st.lists(st.text(alphabet=LETTERS, max_size=14), min_size=1, max_size=5)
@@ -65,3 +66,25 @@ def test_a_phrase_is_found_at_the_end_of_the_longest_narrative(stores: dict[str,
         assert found(store, [text, "药品"], "销售假药案") == {"0"}
         assert found(store, [text, "药品"], "售假药品") == set()
         assert found(store, [text, "药品"], "x" * 150) == {"0"}
+
+
+def test_the_index_goes_first_whatever_else_a_search_asks(stores: dict[str, Store], tmp_path: Path) -> None:
+    """A condition whose effect the planner underrates must not make it look through document after document."""
+    names = [f"t{number}" for number in range(3_000)]
+    with stores["p"].transaction() as tx:
+        tx.insert(tallies, [{"name": name, "total": 1, "owner": "p1"} for name in names])
+        texts = (("销售假药" if number % 20 == 0 else "未亮照经营") + "某店" * 60 for number in range(3_000))
+        documents = zip(names, map(index_terms, texts), strict=True)
+        tx.index([IndexChange(TALLY_TEXT, name, terms, None) for name, terms in documents])
+    engine = admin_engine(tmp_path / "tally.sqlite3")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+    engine.dispose()
+    matching = stores["p"].search(TALLY_TEXT, "假药")
+    assert matching is not None
+    query = sa.select(tallies).where(tallies.c.name.in_(matching), sa.func.substr(tallies.c.owner, 1, 1) == "p")
+    with stores["p"].reading() as connection:
+        compiled = query.compile(connection)
+        explained = connection.exec_driver_sql(f"EXPLAIN {compiled}", dict(compiled.params))
+        plan = "\n".join(row[0] for row in explained)
+    assert "tally_text_pkey" not in plan, plan
