@@ -209,6 +209,22 @@ def keys(
 
 
 @app.command()
+def templates(
+    folder: Annotated[Path, typer.Argument(help="Folder of the region's own templates: <kind>.docx or general.docx.")],
+) -> None:
+    """Try a region's document templates before anybody needs them; exit code 1 names what is broken, and why."""
+    from liangfa_procedure.writing import Templates
+
+    if not folder.is_dir():
+        raise typer.BadParameter(f"there is no folder {folder}", param_hint="FOLDER")
+    problems = Templates(folder).problems()
+    for problem in problems:
+        out.print(f"[red]broken[/] {escape(str(problem))}", soft_wrap=True)
+    out.print(f"{len(list(folder.glob('*.docx')))} templates, {len(problems)} broken")
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
 def watch(
     address: _Address = "127.0.0.1:7420",
     role: _As = "procurator",
