@@ -336,13 +336,19 @@ def events(
     """Look after the events: what was set aside, replay, rebuild (platform stopped), tail and topics (any time)."""
     from liangfa_cli.journals import tend_consumer
     from liangfa_cli.topics import make_topics, tail
+    from liangfa_kit import logs
+    from liangfa_kit.clock import SystemClock
     from liangfa_kit.settings import PlatformSettings, Storage, load
 
     settings = load(PlatformSettings, storage=Storage(folder=folder))
-    with suppress(KeyboardInterrupt):
-        if action == "tail":
-            asyncio.run(tail(settings, name, out, from_start=from_start, once=once, payload=payload))
-        elif action == "topics":
-            asyncio.run(make_topics(settings, out))
-        else:
-            asyncio.run(tend_consumer(settings, action, name, out, consumer))
+    log = logs.configure(settings.logging, SystemClock())  # to standard error: the output is what was asked for
+    try:
+        with suppress(KeyboardInterrupt):
+            if action == "tail":
+                asyncio.run(tail(settings, name, out, from_start=from_start, once=once, payload=payload))
+            elif action == "topics":
+                asyncio.run(make_topics(settings, out))
+            else:
+                asyncio.run(tend_consumer(settings, action, name, out, consumer))
+    finally:
+        log.close()

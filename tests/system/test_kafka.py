@@ -59,8 +59,8 @@ class Deployment:
         token = TokenIssuer(key, SystemClock(), timedelta(minutes=10)).issue(actor)
         return (("authorization", f"Bearer {token}"),)
 
-    def liangfa(self, *arguments: str) -> str:
-        command = self.command(*arguments, "--folder", str(self.folder / "operator"))
+    def liangfa(self, *arguments: str, service: str = "operator") -> str:
+        command = self.command(*arguments, "--folder", str(self.folder / service))
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -124,7 +124,10 @@ def test_what_one_service_records_the_other_shows_once_across_a_kill(deployment:
         items = feed(deployment, watched, 25)
     assert {item.case_id for item in items} == set(ids)
     assert [item.cursor for item in items] == sorted({item.cursor for item in items})
-    assert sum(line.count("CaseRegistered") for line in tail(deployment)) == 25
+    told = tail(deployment)
+    assert sum(line.count("CaseRegistered") for line in told) == 25
+    rebuilt = deployment.liangfa("events", "rebuild", service="supervision")
+    assert f"rebuilt from {len(told)} events" in rebuilt
 
 
 def tail(deployment: Deployment) -> list[str]:
