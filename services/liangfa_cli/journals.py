@@ -9,9 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+import liangfa_case_transfer.wiring as transfer_wiring
 import liangfa_enforcement_record.wiring as record_wiring
 import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
+from liangfa_case_transfer.tables import KIT as TRANSFER_KIT
 from liangfa_enforcement_record.queries.files import kept_files
 from liangfa_enforcement_record.tables import KIT as RECORD_KIT
 from liangfa_joint_meeting.tables import KIT as MEETING_KIT
@@ -33,6 +35,7 @@ def journals(settings: PlatformSettings) -> Iterator[tuple[str, Store, KitTables
     folder, database = settings.storage.folder, settings.database
     known = (
         (record_wiring.NAME, record_wiring.database_path(folder), RECORD_KIT),
+        (transfer_wiring.NAME, transfer_wiring.database_path(folder), TRANSFER_KIT),
         (supervision_wiring.NAME, supervision_wiring.database_path(folder), SUPERVISION_KIT),
         (meeting_wiring.NAME, meeting_wiring.database_path(folder), MEETING_KIT),
     )

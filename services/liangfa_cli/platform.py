@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+import liangfa_case_transfer.wiring as transfer_wiring
 import liangfa_enforcement_record.wiring as record_wiring
 import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
@@ -29,7 +30,7 @@ from liangfa_kit.telemetry import telemetry
 
 _KEYS_LOOK_SECONDS = 1.0
 _log = structlog.get_logger("liangfa.platform")
-SERVICES = (record_wiring.NAME, meeting_wiring.NAME, supervision_wiring.NAME)
+SERVICES = (record_wiring.NAME, transfer_wiring.NAME, meeting_wiring.NAME, supervision_wiring.NAME)
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Platform:
     record: record_wiring.EnforcementRecord | None
     supervision: supervision_wiring.Supervision | None
     meeting: meeting_wiring.JointMeeting | None = None
+    transfer: transfer_wiring.CaseTransfer | None = None
 
     @property
     def address(self) -> str:
@@ -77,22 +79,25 @@ async def running(
     log = logs.configure(settings.logging, clock)
     broker = open_broker(settings)
     database = settings.database
-    record = supervision = meeting = None
+    record = supervision = meeting = transfer = None
     if only in {None, record_wiring.NAME}:
         record = record_wiring.build(folder, broker, clock, database=database)
     if only in {None, supervision_wiring.NAME}:
         supervision = supervision_wiring.build(folder, broker, clock, database=database, telemetry=measuring, log=log)
     if only in {None, meeting_wiring.NAME}:
         meeting = meeting_wiring.build(folder, broker, clock, database=database)
+    if only in {None, transfer_wiring.NAME}:
+        transfer = transfer_wiring.build(folder, broker, clock, database=database)
     services = [_record_service(record)] if record else []
     services += [_supervision_service(supervision)] if supervision else []
     services += [_meeting_service(meeting)] if meeting else []
+    services += [_transfer_service(transfer)] if transfer else []
     services.append(Service("identity", (), background=[_key_watch(settings.key_folder, verifier, issuer)]))
     try:
         async with hosted(services, listen=settings.listen, verifier=verifier, log=log, telemetry=measuring) as host:
             if meeting and record:
                 meeting.case_facts.channel = local_channel(host.pipeline, Outgoing(token=forwarded_token))
-            yield Platform(settings, issuer, host, record, supervision, meeting)
+            yield Platform(settings, issuer, host, record, supervision, meeting, transfer)
     finally:
         await broker.close()
         await asyncio.to_thread(measuring.shutdown)
@@ -162,7 +167,20 @@ def _meeting_service(meeting: meeting_wiring.JointMeeting) -> Service:
     return _service(meeting_wiring.NAME, meeting, readiness)
 
 
-Part = record_wiring.EnforcementRecord | supervision_wiring.Supervision | meeting_wiring.JointMeeting
+def _transfer_service(transfer: transfer_wiring.CaseTransfer) -> Service:
+    def readiness() -> Sequence[str]:
+        trouble = transfer.relay.state.trouble
+        return [f"events wait in the journal: {trouble}"] if trouble else []
+
+    return _service(transfer_wiring.NAME, transfer, readiness)
+
+
+Part = (
+    record_wiring.EnforcementRecord
+    | transfer_wiring.CaseTransfer
+    | supervision_wiring.Supervision
+    | meeting_wiring.JointMeeting
+)
 
 
 def _service(name: str, part: Part, readiness: Readiness) -> Service:

@@ -31,7 +31,6 @@ from liangfa_joint_meeting.rpc.conversation import Talk
 from liangfa_joint_meeting.rpc.meeting_servicer import MeetingServicer
 from liangfa_joint_meeting.rpc.precedent_servicer import PrecedentServicer
 from liangfa_joint_meeting.rpc.unit_servicer import UnitServicer
-from liangfa_joint_meeting.scheduler import Alarm, Scheduler
 from liangfa_joint_meeting.tables import KIT
 from liangfa_kit.boarding import Board
 from liangfa_kit.clock import Clock
@@ -42,6 +41,7 @@ from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer, service_actor
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.rpc.served import Served, served
+from liangfa_kit.scheduler import Alarm, Scheduler
 from liangfa_kit.settings import Database
 from liangfa_kit.store.opening import open_store
 from liangfa_kit.store.port import Store

@@ -1,0 +1,1 @@
+"""Commands: pure handlers on the commit train."""

@@ -1,0 +1,111 @@
+"""More time for a clock, and what happens because time passes: told once, whoever asks and however often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from google.protobuf.empty_pb2 import Empty
+
+from liangfa_case_transfer import errors
+from liangfa_case_transfer.records import clock_stream, stored, transfer_needs, transfer_stream
+from liangfa_case_transfer.tables import clocks, transfers
+from liangfa_case_transfer.timing import Clocks, clock_row, is_duty
+from liangfa_kit.clock import to_micros
+from liangfa_kit.work import Handler, Need, Work
+from liangfa_procedure.clocks import Calendar, Extension
+from liangfa_procedure.rules import Duration, Rules
+from liangfa_protos.case_transfer.v1 import events_pb2
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+
+_LONGEST_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Give a clock more time."""
+
+    request: rpc.ExtendClockRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAlarm:
+    """Tell what is due to be told of a clock: nothing when it was told already or the clock has ended."""
+
+    clock_id: str
+    transfer_id: str
+
+
+class ClockCommands:
+    """The handlers, with the calendar by which days are counted."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self.extend = Handler(
+            "ExtendClock",
+            self._extend,
+            rpc.ExtendClockResponse,
+            lambda c: transfer_needs(c.request.transfer_id),
+            lambda c: (transfer_stream(c.request.transfer_id),),
+        )
+
+    def _extend(self, command: Extend, work: Work) -> rpc.ExtendClockResponse:
+        request = command.request
+        row, transfer = stored(work, request.transfer_id)
+        running = Clocks(transfer, work, self._calendar)
+        clock = running.running(request.clock_id)
+        # Who owes the step grants its own extension by its head, as every track of the rules says.
+        if clock is None or clock.owes_id != work.actor.agency_id:
+            raise errors.ClockNotFound
+        extension = _extension(request, clock)
+        running.extend(clock, extension, request.track, work.now)
+        transfer.version += 1
+        work.save(transfers, {**row, "body": transfer.SerializeToString(deterministic=True)})
+        work.record(transfer_stream(transfer.id), events_pb2.ClockExtended(transfer=transfer, clock=clock))
+        return rpc.ExtendClockResponse(clock=clock)
+
+
+def _extension(request: rpc.ExtendClockRequest, clock: pb.Clock) -> Extension:
+    rule = Rules.load().rule(clock.rule_id)
+    track = next((one for one in rule.tracks if one.name == request.track), None)
+    length = track.length if track is not None else None
+    if track is not None and length is None and 0 < request.days <= _LONGEST_DAYS:
+        length = Duration(days=request.days)
+    if track is None or length is None:
+        raise errors.TrackUnknown([one.name for one in rule.tracks])
+    missing = [name for name in ("ground", "approver") if not getattr(request, name).strip()]
+    if missing:
+        raise errors.TrackUnknown([f"{request.track} needs {' and '.join(missing)}"])
+    return Extension(length, request.ground, request.approver, track.is_added)
+
+
+def _raise(command: RaiseAlarm, work: Work) -> Empty:
+    """Tell it once: the row says what was told, and changes in the same transaction as the event is journalled."""
+    row, owner = work.row(clocks, command.clock_id), work.row(transfers, command.transfer_id)
+    now = to_micros(work.now)
+    if row is None or owner is None or row["next_alarm_at"] is None or row["next_alarm_at"] > now:
+        return Empty()
+    transfer, clock = pb.Transfer.FromString(owner["body"]), pb.Clock.FromString(row["body"])
+    event: events_pb2.ClockWarned | events_pb2.ClockMissed | events_pb2.ClockLapsed
+    if now < clock.due_at.ToMicroseconds():
+        clock.warned_at.FromDatetime(work.now)
+        event = events_pb2.ClockWarned(transfer=transfer, clock=clock)
+    elif is_duty(clock):  # a warning that a stopped service has missed is not told late: this says more
+        clock.missed_at.FromDatetime(work.now)
+        event = events_pb2.ClockMissed(transfer=transfer, clock=clock)
+    else:
+        clock.state = pb.CLOCK_STATE_LAPSED
+        clock.ended_at.CopyFrom(clock.due_at)
+        event = events_pb2.ClockLapsed(transfer=transfer, clock=clock)
+    work.save(clocks, clock_row(clock, transfer))
+    work.record(clock_stream(clock.id), event)
+    return Empty()
+
+
+RAISE_ALARM = Handler(
+    "RaiseAlarm",
+    _raise,
+    Empty,
+    lambda c: (Need(clocks, "id", (c.clock_id,)), Need(transfers, "id", (c.transfer_id,))),
+    lambda c: (clock_stream(c.clock_id),),
+)

@@ -1,0 +1,50 @@
+"""The signing keys of the organisations that take part, held by the platform for them: one Ed25519 key each.
+
+Private keys stay in the service's key folder (mode 0600). Public keys stand beside them in `trusted/`, for whoever
+verifies a receipt; a key that was replaced stays there, so that older receipts go on to verify.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from liangfa_kit.keys import signing_key
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+
+ALGORITHM = "ed25519"
+
+
+def key_id(public: Ed25519PublicKey) -> str:
+    """Return the id of a key: the SHA-256 of its raw public part, in hexadecimal."""
+    return hashlib.sha256(public.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()
+
+
+class Keyring:
+    """The organisations' keys in `folder`, a folder for each, made on first use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._keys: dict[str, Ed25519PrivateKey] = {}
+        self._lock = threading.Lock()
+
+    def open(self, organisation_id: str) -> None:
+        """Load or make an organisation's key (blocking file work, before a command is sent that signs)."""
+        with self._lock:
+            if organisation_id in self._keys:
+                return
+            name = hashlib.sha256(organisation_id.encode()).hexdigest()[:32]  # an id may hold any characters
+            pem = signing_key(self._folder / name).private.as_pem(private=True)
+            key = load_pem_private_key(pem, None)
+            if not isinstance(key, Ed25519PrivateKey):
+                raise TypeError(f"the key of {organisation_id} is no Ed25519 key")
+            self._keys[organisation_id] = key
+
+    def sign(self, organisation_id: str, content: bytes) -> pb.Signature:
+        """Return the organisation's signature over `content`. Its key must have been opened; Ed25519 is deterministic."""
+        key = self._keys[organisation_id]
+        return pb.Signature(algorithm=ALGORITHM, key_id=key_id(key.public_key()), value=key.sign(content))

@@ -1,0 +1,1 @@
+"""Queries: statements on the read side."""

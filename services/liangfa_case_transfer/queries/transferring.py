@@ -1,0 +1,101 @@
+"""What people read of transfers. Every statement is bounded and guarded by the same rule as the single record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from liangfa_case_transfer.authority import OVERSEEING
+from liangfa_case_transfer.records import step_key
+from liangfa_case_transfer.tables import clocks, receipts, taken_steps, transfers
+from liangfa_kit.identity import Actor
+from liangfa_kit.paging import after, from_token, to_token
+from liangfa_standards.divisions import region_prefix
+
+
+def transfer_body(connection: sa.Connection, transfer_id: str) -> bytes | None:
+    """Return a stored transfer."""
+    query = sa.select(transfers.c.body).where(transfers.c.id == transfer_id)
+    body: bytes | None = connection.execute(query).scalar()
+    return body
+
+
+def history(connection: sa.Connection, transfer_id: str, after_sequence: int, limit: int) -> Sequence[bytes]:
+    """Return steps of a transfer after a sequence, oldest first."""
+    first, last = step_key(transfer_id, after_sequence), f"{transfer_id}/~"
+    query = (
+        sa.select(taken_steps.c.body)
+        .where(taken_steps.c.id > first, taken_steps.c.id < last)
+        .order_by(taken_steps.c.id)
+        .limit(limit)
+    )
+    return connection.execute(query).scalars().all()
+
+
+def of_transfer(connection: sa.Connection, table: sa.Table, order: str, transfer_id: str) -> Sequence[bytes]:
+    """Return the clocks or receipts of a transfer."""
+    query = sa.select(table.c.body).where(table.c.transfer_id == transfer_id).order_by(table.c[order])
+    return connection.execute(query).scalars().all()
+
+
+def transfer_page(
+    connection: sa.Connection, actor: Actor, *, state: str, case_id: str, size: int, token: str
+) -> tuple[list[bytes], str]:
+    """Return a page of the transfers that `actor` may see, newest change first, and the token of the next."""
+    query = sa.select(transfers.c.changed_at, transfers.c.id, transfers.c.body).where(_seen(actor))
+    if state:
+        query = query.where(transfers.c.state == state)
+    if case_id:
+        query = query.where(transfers.c.case_id == case_id)
+    order = (transfers.c.changed_at, transfers.c.id)
+    if token:
+        query = query.where(after(order, from_token(token, int, str), descends=True))
+    rows = connection.execute(query.order_by(*(c.desc() for c in order)).limit(size + 1)).all()
+    more = to_token(rows[size - 1].changed_at, rows[size - 1].id) if len(rows) > size else ""
+    return [row.body for row in rows[:size]], more
+
+
+def running_clocks(
+    connection: sa.Connection, actor: Actor, *, waiting_for: bool, now: int, limit: int
+) -> tuple[Sequence[bytes], int, int]:
+    """Return running limits that the actor's organisation owes, or waits for; how many there are, and how many overdue."""
+    own = clocks.c.owes_id == actor.agency_id
+    if waiting_for:
+        takes_part = (clocks.c.sender_id, clocks.c.receiver_id, clocks.c.supervisor_id)
+        own = sa.and_(clocks.c.owes_id != actor.agency_id, sa.or_(*(c == actor.agency_id for c in takes_part)))
+    chosen = sa.and_(own, clocks.c.is_running.is_(True))
+    query = sa.select(clocks.c.body).where(chosen).order_by(clocks.c.due_at.is_(None), clocks.c.due_at, clocks.c.id)
+    overdue = sa.func.coalesce(sa.func.sum(sa.case((clocks.c.due_at <= now, 1), else_=0)), 0)
+    total, late = connection.execute(sa.select(sa.func.count(), overdue).where(chosen)).one()
+    return connection.execute(query.limit(limit)).scalars().all(), total, late
+
+
+def receipts_of(connection: sa.Connection, actor: Actor, *, only_open: bool, limit: int) -> Sequence[bytes]:
+    """Return the receipts that the actor's organisation gave, was given, or supervises, oldest first."""
+    sides = (receipts.c.sender_id, receipts.c.receiver_id, receipts.c.supervisor_id)
+    query = sa.select(receipts.c.body).where(sa.or_(*(c == actor.agency_id for c in sides)))
+    if only_open:
+        query = query.where(receipts.c.is_received.is_(False))
+    return connection.execute(query.order_by(receipts.c.sent_at, receipts.c.id).limit(limit)).scalars().all()
+
+
+def due_alarms(connection: sa.Connection, now: int, limit: int) -> Sequence[Any]:
+    """Return (clock id, transfer id) of clocks of which something is to be told, the longest due first: an index says."""
+    query = (
+        sa.select(clocks.c.id, clocks.c.transfer_id)
+        .where(clocks.c.next_alarm_at <= now)
+        .order_by(clocks.c.next_alarm_at)
+        .limit(limit)
+    )
+    return connection.execute(query).all()
+
+
+def _seen(actor: Actor) -> sa.ColumnElement[bool]:
+    """Return the condition that says what `authority.may_see` says."""
+    c = transfers.c
+    conditions = [column == actor.agency_id for column in (c.sender_id, c.receiver_id, c.supervisor_id)]
+    if OVERSEEING & actor.roles:
+        conditions.append(c.region.startswith(region_prefix(actor.region), autoescape=True))
+    return sa.or_(*conditions)

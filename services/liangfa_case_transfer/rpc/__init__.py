@@ -1,0 +1,1 @@
+"""RPC: translation between protos and commands."""

@@ -1,0 +1,163 @@
+"""TransferService: translation."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from liangfa_case_transfer import errors
+from liangfa_case_transfer.authority import may_see, side_of, sides
+from liangfa_case_transfer.commands.clock_commands import ClockCommands, Extend
+from liangfa_case_transfer.commands.handing_over import Sign, SigningCommands
+from liangfa_case_transfer.commands.opening import Open, OpeningCommands
+from liangfa_case_transfer.commands.stepping import FILED, PROCEDURE, SIDE_BY_ROLE, SteppingCommands, Take
+from liangfa_case_transfer.keyring import Keyring
+from liangfa_case_transfer.queries import transferring
+from liangfa_case_transfer.tables import clocks, receipts
+from liangfa_kit.clock import Clock, to_micros
+from liangfa_kit.context import current
+from liangfa_kit.ids import UuidSequence
+from liangfa_kit.paging import page_size
+from liangfa_kit.store.port import Store
+from liangfa_kit.train import Train
+from liangfa_kit.work import Call
+from liangfa_procedure.steps import Scope, Step
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceServicer
+
+_LONGEST_REQUEST_ID = 100
+
+
+class TransferServicer(TransferServiceServicer):
+    """Translates between protos and commands."""
+
+    def __init__(
+        self,
+        train: Train,
+        store: Store,
+        clock: Clock,
+        ids: UuidSequence,
+        keyring: Keyring,
+        *,
+        opening: OpeningCommands,
+        stepping: SteppingCommands,
+        signing: SigningCommands,
+        timing: ClockCommands,
+    ) -> None:
+        self._train = train
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._keyring = keyring
+        self._opening = opening
+        self._stepping = stepping
+        self._signing = signing
+        self._timing = timing
+
+    async def OpenTransfer(self, request: rpc.OpenTransferRequest, _context: Any) -> rpc.OpenTransferResponse:
+        """Open a transfer."""
+        return await self._train.execute(self._opening.open, Open(self._ids(), request), _call(request.request_id))
+
+    async def TakeStep(self, request: rpc.TakeStepRequest, _context: Any) -> rpc.TakeStepResponse:
+        """Take one step."""
+        call = _call(request.request_id)
+        await asyncio.to_thread(self._keyring.open, call.actor.agency_id)
+        return await self._train.execute(self._stepping.take, Take(request), call)
+
+    async def SignReceipt(self, request: rpc.SignReceiptRequest, _context: Any) -> rpc.SignReceiptResponse:
+        """Sign for what was handed over."""
+        call = _call(request.request_id)
+        await asyncio.to_thread(self._keyring.open, call.actor.agency_id)
+        return await self._train.execute(self._signing.sign, Sign(request), call)
+
+    async def ExtendClock(self, request: rpc.ExtendClockRequest, _context: Any) -> rpc.ExtendClockResponse:
+        """Give a limit more time."""
+        return await self._train.execute(self._timing.extend, Extend(request), _call(request.request_id))
+
+    async def ListAllowedSteps(
+        self, request: rpc.ListAllowedStepsRequest, _context: Any
+    ) -> rpc.ListAllowedStepsResponse:
+        """Say which steps the caller may take now."""
+        transfer = await self._seen(request.transfer_id)
+        found = [_allowed(step, "") for step in PROCEDURE.allowed(transfer.state) if _is_for(step, transfer)]
+        for suspect in transfer.suspects if transfer.state == FILED else ():
+            steps = PROCEDURE.allowed(suspect.state, Scope.SUSPECT)
+            found += [_allowed(step, suspect.id) for step in steps if _is_for(step, transfer)]
+        return rpc.ListAllowedStepsResponse(steps=found, version=transfer.version)
+
+    async def GetTransfer(self, request: rpc.GetTransferRequest, _context: Any) -> rpc.GetTransferResponse:
+        """Read a transfer."""
+        transfer = await self._seen(request.transfer_id)
+        size = page_size(request.limit, 200, 1_000)
+        first = max(0, request.after_sequence)
+        steps = await self._store.read(lambda c: transferring.history(c, transfer.id, first, size))
+        running = await self._store.read(lambda c: transferring.of_transfer(c, clocks, "id", transfer.id))
+        given = await self._store.read(lambda c: transferring.of_transfer(c, receipts, "number", transfer.id))
+        return rpc.GetTransferResponse(
+            transfer=transfer,
+            steps=map(pb.TakenStep.FromString, steps),
+            clocks=sorted(map(pb.Clock.FromString, running), key=lambda one: one.started_at.ToMicroseconds()),
+            receipts=map(pb.Receipt.FromString, given),
+        )
+
+    async def ListTransfers(self, request: rpc.ListTransfersRequest, _context: Any) -> rpc.ListTransfersResponse:
+        """List transfers."""
+        actor, size = current().caller, page_size(request.page_size, 50, 200)
+        bodies, token = await self._store.read(
+            lambda c: transferring.transfer_page(
+                c, actor, state=request.state, case_id=request.case_id, size=size, token=request.page_token
+            )
+        )
+        return rpc.ListTransfersResponse(transfers=map(pb.Transfer.FromString, bodies), next_page_token=token)
+
+    async def ListClocks(self, request: rpc.ListClocksRequest, _context: Any) -> rpc.ListClocksResponse:
+        """List running limits."""
+        actor, now = current().caller, to_micros(self._clock.now())
+        bodies, total, overdue = await self._store.read(
+            lambda c: transferring.running_clocks(
+                c, actor, waiting_for=request.waiting_for, now=now, limit=page_size(request.limit, 100, 1_000)
+            )
+        )
+        return rpc.ListClocksResponse(clocks=map(pb.Clock.FromString, bodies), total=total, overdue=overdue)
+
+    async def ListReceipts(self, request: rpc.ListReceiptsRequest, _context: Any) -> rpc.ListReceiptsResponse:
+        """List receipts."""
+        actor, limit = current().caller, page_size(request.limit, 100, 1_000)
+        bodies = await self._store.read(
+            lambda c: transferring.receipts_of(c, actor, only_open=request.only_open, limit=limit)
+        )
+        return rpc.ListReceiptsResponse(receipts=map(pb.Receipt.FromString, bodies))
+
+    async def _seen(self, transfer_id: str) -> pb.Transfer:
+        """Return a transfer that the caller may see. Raises `TransferNotFound`."""
+        body = await self._store.read(lambda c: transferring.transfer_body(c, transfer_id))
+        transfer = pb.Transfer.FromString(body or b"")
+        if body is None or not may_see(current().caller, transfer):
+            raise errors.TransferNotFound(transfer_id)
+        return transfer
+
+
+def _call(request_id: str) -> Call:
+    if not request_id or len(request_id) > _LONGEST_REQUEST_ID:
+        raise errors.request_id_required()
+    return current().command(request_id)
+
+
+def _is_for(step: Step, transfer: pb.Transfer) -> bool:
+    actor = current().caller
+    return bool(side_of(step, actor, sides(actor, transfer), SIDE_BY_ROLE))
+
+
+def _allowed(step: Step, suspect_id: str) -> rpc.AllowedStep:
+    return rpc.AllowedStep(
+        step=step.id,
+        name_zh=step.name_zh,
+        name_en=step.name_en,
+        suspect_id=suspect_id,
+        documents=step.documents_required,
+        fields=step.required_fields,
+        to_state=step.to_state or "",
+        source=step.source,
+        confidence=step.confidence,
+    )

@@ -1,0 +1,73 @@
+"""The tables of case_transfer. Whole contents are published messages in `body`; columns are what queries ask."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from liangfa_kit.store.tables import kit_tables
+
+metadata = sa.MetaData()
+KIT = kit_tables(metadata)
+
+transfers = sa.Table(
+    "transfers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("sender_id", sa.Text, nullable=False),
+    sa.Column("receiver_id", sa.Text, nullable=False),
+    sa.Column("supervisor_id", sa.Text, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Column("steps", sa.BigInteger, nullable=False, comment="how many steps were taken"),
+    sa.Column("receipts", sa.BigInteger, nullable=False, comment="how many receipts were given"),
+    sa.Column("last_receipt", sa.Text, nullable=False, comment="SHA-256 of the newest receipt's statement"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Transfer"),
+    sa.Index("transfers_case", "case_id", unique=True),
+    sa.Index("transfers_changed", "changed_at", "id"),
+    sa.Index("transfers_sender", "sender_id", "changed_at"),
+    sa.Index("transfers_receiver", "receiver_id", "changed_at"),
+)
+
+taken_steps = sa.Table(
+    "taken_steps",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<transfer id>/<sequence, ten digits>"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised TakenStep"),
+)
+"""The history of a transfer, read in pages by its primary key: a long one costs no more than a short one."""
+
+clocks = sa.Table(
+    "clocks",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<transfer id>/<rule>/<number>"),
+    sa.Column("transfer_id", sa.Text, nullable=False),
+    sa.Column("is_running", sa.Boolean, nullable=False, comment="running or suspended"),
+    sa.Column("sender_id", sa.Text, nullable=False),
+    sa.Column("receiver_id", sa.Text, nullable=False),
+    sa.Column("supervisor_id", sa.Text, nullable=False),
+    sa.Column("owes_id", sa.Text, nullable=False),
+    sa.Column("due_at", sa.BigInteger, comment="first instant too late; NULL while suspended"),
+    sa.Column("next_alarm_at", sa.BigInteger, comment="when something is to be told of it; NULL: nothing any more"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Clock"),
+    sa.Index("clocks_transfer", "transfer_id"),
+    sa.Index("clocks_alarm", "next_alarm_at"),
+    sa.Index("clocks_owed", "owes_id", "is_running", "due_at"),
+)
+
+receipts = sa.Table(
+    "receipts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("transfer_id", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("sender_id", sa.Text, nullable=False),
+    sa.Column("receiver_id", sa.Text, nullable=False),
+    sa.Column("supervisor_id", sa.Text, nullable=False),
+    sa.Column("is_received", sa.Boolean, nullable=False),
+    sa.Column("sent_at", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Receipt"),
+    sa.Index("receipts_transfer", "transfer_id", "number", unique=True),
+    sa.Index("receipts_open", "is_received", "sent_at"),
+)

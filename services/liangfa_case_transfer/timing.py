@@ -1,0 +1,199 @@
+"""Clocks of a transfer: started and ended by the events of steps, as the procedure's rules say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from liangfa_case_transfer.authority import party
+from liangfa_case_transfer.tables import clocks
+from liangfa_kit.work import Work
+from liangfa_procedure.clocks import Calendar, Due, Extension, Pause, due
+from liangfa_procedure.rules import VERSION, Duration, Rule, Rules, Use
+from liangfa_procedure.steps import EVERYTHING, Step
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+
+_RUNNING = (pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_SUSPENDED)
+
+
+class Clocks:
+    """The clocks of one transfer within one command; `touched` are those that it has changed."""
+
+    def __init__(self, transfer: pb.Transfer, work: Work, calendar: Calendar) -> None:
+        self._transfer = transfer
+        self._work = work
+        self._calendar = calendar
+        rows = work.rows(clocks, "transfer_id", transfer.id)
+        self._all = {row["id"]: pb.Clock.FromString(row["body"]) for row in rows}
+        self.touched: dict[str, pb.Clock] = {}
+
+    def running(self, clock_id: str) -> pb.Clock | None:
+        """Return a clock that has not ended."""
+        clock = self._all.get(clock_id)
+        return clock if clock is not None and clock.state in _RUNNING else None
+
+    def take(self, step: Step, suspect_id: str, at: datetime) -> None:
+        """Do what a step does to the clocks: end, pause, resume, make moot, start."""
+        self._end(set(step.tells) | set(step.on_receipt), suspect_id, at)
+        for clock in self._meant(suspect_id):
+            rule = Rules.load().rule(clock.rule_id)
+            if rule.id in step.ends or (EVERYTHING in step.ends and not rule.stays):
+                self._close(clock, pb.CLOCK_STATE_MOOT, at)
+            elif rule.id in step.pauses:
+                self._change(clock, "suspended", step.name_zh, at)
+            elif rule.id in step.resumes:
+                self._change(clock, "resumed", step.name_zh, at)
+        self.start(step.tells, suspect_id, at)
+
+    def start(self, events: Iterable[str], suspect_id: str, at: datetime) -> None:
+        """Start what `events` start; a clock of the same rule that runs already is replaced."""
+        for event in events:
+            for rule in Rules.load().started_by(event, self._transfer.sector):
+                for clock in self._meant(suspect_id):
+                    if clock.rule_id == rule.id and clock.suspect_id == suspect_id:
+                        self._close(clock, pb.CLOCK_STATE_MOOT, at)
+                self._put(self._new(rule, suspect_id, at))
+
+    def extend(self, clock: pb.Clock, extension: Extension, track: str, at: datetime) -> None:
+        """Give a clock more time, keeping the end that it had."""
+        change = self._changed(clock, "extended", extension.ground, at)
+        change.length, change.added = str(extension.length), extension.is_added
+        change.approver = extension.approver
+        change.what = f"extended: {track}"
+        clock.ClearField("warned_at")
+        self._count(clock)
+
+    def end_moot(self, at: datetime) -> None:
+        """End whatever runs still: the transfer is closed."""
+        for clock in list(self._all.values()):
+            if clock.state in _RUNNING and not Rules.load().rule(clock.rule_id).stays:
+                self._close(clock, pb.CLOCK_STATE_MOOT, at)
+
+    def _meant(self, suspect_id: str) -> Sequence[pb.Clock]:
+        """Return the running clocks that a step about `suspect_id` can touch: its own, and those of the whole case."""
+        return [
+            clock
+            for clock in self._all.values()
+            if clock.state in _RUNNING and clock.suspect_id in {"", suspect_id}
+        ]  # fmt: skip
+
+    def _end(self, events: set[str], suspect_id: str, at: datetime) -> None:
+        for clock in self._meant(suspect_id):
+            if Rules.load().rule(clock.rule_id).ends_on in events:
+                self._close(clock, pb.CLOCK_STATE_STOPPED, at)
+
+    def _close(self, clock: pb.Clock, state: pb.ClockState.ValueType, at: datetime) -> None:
+        clock.state = state
+        clock.ended_at.FromDatetime(at)
+        self._put(clock)
+
+    def _change(self, clock: pb.Clock, what: str, ground: str, at: datetime) -> None:
+        self._changed(clock, what, ground, at)
+        self._count(clock)
+
+    def _changed(self, clock: pb.Clock, what: str, ground: str, at: datetime) -> pb.ClockChange:
+        change = clock.changes.add(what=what, ground=ground)
+        change.at.FromDatetime(at)
+        if clock.HasField("due_at"):
+            change.earlier_due_at.CopyFrom(clock.due_at)
+        return change
+
+    def _count(self, clock: pb.Clock) -> None:
+        fill_in(clock, counted(clock, self._in_custody(clock.suspect_id), self._calendar))
+        self._put(clock)
+
+    def _new(self, rule: Rule, suspect_id: str, at: datetime) -> pb.Clock:
+        number = sum(clock.rule_id == rule.id for clock in self._all.values()) + 1
+        clock = pb.Clock(
+            id=f"{self._transfer.id}/{rule.id}/{number}",
+            transfer_id=self._transfer.id,
+            suspect_id=suspect_id,
+            rule_id=rule.id,
+            rule_version=VERSION,
+            title_zh=rule.title_zh,
+            title_en=rule.title_en,
+            use=rule.use.value,
+            owes=rule.owes,
+            owes_id=party(self._transfer, rule.owes).id,
+            tells=rule.tells,
+            source=rule.source,
+            article=rule.article,
+            confidence=rule.confidence,
+        )
+        clock.started_at.FromDatetime(at)
+        fill_in(clock, counted(clock, self._in_custody(suspect_id), self._calendar))
+        return clock
+
+    def _in_custody(self, suspect_id: str) -> bool:
+        return any(suspect.id == suspect_id and suspect.in_custody for suspect in self._transfer.suspects)
+
+    def _put(self, clock: pb.Clock) -> None:
+        self._all[clock.id] = self.touched[clock.id] = clock
+        self._work.save(clocks, clock_row(clock, self._transfer))
+
+
+def counted(clock: pb.Clock, in_custody: bool, calendar: Calendar) -> Due:
+    """Return when a clock ends, with all its changes, on the calendar of now."""
+    extensions: list[Extension] = []
+    pauses: list[Pause] = []
+    for change in clock.changes:
+        at = change.at.ToDatetime(tzinfo=UTC)
+        if change.what == "suspended":
+            pauses.append(Pause(at, None, change.ground))
+        elif change.what == "resumed" and pauses:
+            pauses[-1] = Pause(pauses[-1].since, at, pauses[-1].ground)
+        elif change.length:
+            extensions.append(Extension(Duration.read(change.length), change.ground, change.approver, change.added))
+    started = clock.started_at.ToDatetime(tzinfo=UTC)
+    rule = Rules.load().rule(clock.rule_id)
+    return due(rule, started, calendar, extensions=extensions, pauses=pauses, in_custody=in_custody)
+
+
+def fill_in(clock: pb.Clock, found: Due) -> None:
+    """Write a counted end into a running clock."""
+    clock.state = pb.CLOCK_STATE_RUNNING if found.due_at else pb.CLOCK_STATE_SUSPENDED
+    clock.ClearField("due_at")
+    clock.ClearField("warn_at")
+    if found.due_at is not None:
+        clock.due_at.FromDatetime(found.due_at)
+    if found.warn_at is not None:
+        clock.warn_at.FromDatetime(found.warn_at)
+    clock.last_day = found.last_day.isoformat() if found.last_day else ""
+    clock.calendar = found.calendar_name
+    clock.explanation_zh, clock.explanation_en = found.explanation_zh, found.explanation_en
+    clock.warnings[:] = found.warnings
+
+
+def next_alarm(clock: pb.Clock) -> int | None:
+    """Return when something is to be told of a clock next, in microseconds UTC; None when nothing is."""
+    if clock.state != pb.CLOCK_STATE_RUNNING or clock.HasField("missed_at"):
+        return None
+    if (
+        clock.HasField("warn_at")
+        and not clock.HasField("warned_at")
+        and clock.warn_at.ToMicroseconds() < (clock.due_at.ToMicroseconds())
+    ):
+        return clock.warn_at.ToMicroseconds()
+    return clock.due_at.ToMicroseconds()
+
+
+def is_duty(clock: pb.Clock) -> bool:
+    """Tell whether somebody fails when the clock runs out."""
+    return clock.use == Use.DUTY.value
+
+
+def clock_row(clock: pb.Clock, transfer: pb.Transfer) -> dict[str, Any]:
+    """Return the row of a clock."""
+    return {
+        "id": clock.id,
+        "transfer_id": clock.transfer_id,
+        "is_running": clock.state in _RUNNING,
+        "sender_id": transfer.sender.id,
+        "receiver_id": transfer.receiver.id,
+        "supervisor_id": transfer.supervisor.id,
+        "owes_id": clock.owes_id,
+        "due_at": clock.due_at.ToMicroseconds() if clock.HasField("due_at") else None,
+        "next_alarm_at": next_alarm(clock),
+        "body": clock.SerializeToString(deterministic=True),
+    }

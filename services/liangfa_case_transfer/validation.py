@@ -1,0 +1,100 @@
+"""What requests must satisfy. Every finding names its field; nothing is corrected silently."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from liangfa_case_transfer.errors import invalid
+from liangfa_kit.errors import FieldViolation
+from liangfa_procedure.documents import documents
+from liangfa_procedure.rules import Rules
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+
+MAX_TEXT = 20_000
+MAX_NAME = 200
+MAX_LIST = 200
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def check_opening(request: rpc.OpenTransferRequest) -> None:
+    """Raise `Invalid` with every violation of an opening."""
+    _check(
+        _text("case_id", request.case_id, MAX_NAME, is_required=True),
+        _text("title", request.title, 500, is_required=True),
+        _text("facts", request.facts, MAX_TEXT),
+        _text("screening_id", request.screening_id, MAX_NAME),
+        _sector(request.sector),
+        *(
+            _text(f"{side}.{name}", getattr(getattr(request, side), name), MAX_NAME, is_required=True)
+            for side in ("receiver", "supervisor")
+            for name in ("id", "name")
+        ),
+        _texts("suspect_names", request.suspect_names, is_required=True),
+        _texts("offences", request.offences, is_required=True),
+    )
+
+
+def check_step(request: rpc.TakeStepRequest) -> None:
+    """Raise `Invalid` with every violation of a step's form; what the step itself needs is said by the table."""
+    _check(
+        _size("documents", request.documents),
+        _size("items", request.items),
+        _size("fields", request.fields),
+        (found for number, document in enumerate(request.documents) for found in _document(document, number)),
+        (
+            found
+            for number, item in enumerate(request.items)
+            for name in ("name", "quantity", "features", "place")
+            for found in _text(f"items[{number}].{name}", getattr(item, name), 2_000, is_required=name == "name")
+        ),
+        (found for name in request.fields for found in _text(f"fields.{name}", request.fields[name], MAX_TEXT)),
+    )
+
+
+def _check(*found: Iterable[FieldViolation]) -> None:
+    violations = [violation for part in found for violation in part]
+    if violations:
+        raise invalid(violations)
+
+
+def _text(where: str, value: str, most: int, *, is_required: bool = False) -> Iterator[FieldViolation]:
+    if is_required and not value.strip():
+        yield FieldViolation(where, "FIELD_REQUIRED", "必填 (must not be empty)")
+    elif len(value) > most:
+        yield FieldViolation(where, "TEXT_TOO_LONG", f"最多 {most} 个字符 (at most {most} characters)")
+    elif _CONTROL.search(value):
+        yield FieldViolation(where, "CONTROL_CHARACTERS", "含有控制字符 (control characters)")
+
+
+def _texts(where: str, values: Sequence[str], *, is_required: bool) -> Iterator[FieldViolation]:
+    if is_required and not values:
+        yield FieldViolation(where, "FIELD_REQUIRED", "至少一项 (at least one)")
+    yield from _size(where, values)
+    for number, value in enumerate(values[:MAX_LIST]):
+        yield from _text(f"{where}[{number}]", value, MAX_NAME, is_required=True)
+
+
+def _size(where: str, values: object) -> Iterator[FieldViolation]:
+    if len(values) > MAX_LIST:  # type: ignore[arg-type]  # a repeated field or a map
+        yield FieldViolation(where, "TOO_MANY", f"最多 {MAX_LIST} 项 (at most {MAX_LIST})")
+
+
+def _sector(sector: str) -> Iterator[FieldViolation]:
+    known = sorted(Rules.load().sectors())
+    if sector and sector not in known:
+        yield FieldViolation("sector", "VALUE_UNKNOWN", f"未知领域 (one of {', '.join(known)}, or empty)")
+
+
+def _document(document: pb.Document, number: int) -> Iterator[FieldViolation]:
+    where = f"documents[{number}]"
+    if document.kind not in documents():
+        yield FieldViolation(f"{where}.kind", "VALUE_UNKNOWN", "未知文书种类 (no kind of the procedure)")
+    yield from _text(f"{where}.title", document.title, 500, is_required=True)
+    yield from _text(f"{where}.number", document.number, MAX_NAME)
+    if not _SHA256.fullmatch(document.sha256):
+        yield FieldViolation(f"{where}.sha256", "HASH_MALFORMED", "应为 64 位十六进制 SHA-256 (64 hexadecimal digits)")
+    if document.size_bytes < 0:
+        yield FieldViolation(f"{where}.size_bytes", "SIZE_NEGATIVE", "不能为负数 (must not be negative)")

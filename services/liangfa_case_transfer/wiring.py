@@ -1,0 +1,115 @@
+"""The composition root of case_transfer: everything it is made of, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from liangfa_case_transfer.authority import authorise
+from liangfa_case_transfer.commands.clock_commands import RAISE_ALARM, ClockCommands, RaiseAlarm
+from liangfa_case_transfer.commands.handing_over import SigningCommands
+from liangfa_case_transfer.commands.opening import OpeningCommands
+from liangfa_case_transfer.commands.stepping import SteppingCommands
+from liangfa_case_transfer.keyring import Keyring
+from liangfa_case_transfer.queries import transferring
+from liangfa_case_transfer.rpc.transfer_servicer import TransferServicer
+from liangfa_case_transfer.tables import KIT
+from liangfa_kit.boarding import Board
+from liangfa_kit.clock import Clock
+from liangfa_kit.hosting import Gauge
+from liangfa_kit.ids import UuidSequence
+from liangfa_kit.messaging import topics
+from liangfa_kit.messaging.broker import Broker
+from liangfa_kit.messaging.consumer import service_actor
+from liangfa_kit.messaging.relay import Relay
+from liangfa_kit.rpc.served import Served, served
+from liangfa_kit.scheduler import Alarm, Scheduler
+from liangfa_kit.settings import Database
+from liangfa_kit.store.opening import open_store
+from liangfa_kit.store.port import Store
+from liangfa_kit.train import Train
+from liangfa_kit.work import Call
+from liangfa_procedure.clocks import Calendar
+from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import add_TransferServiceServicer_to_server
+
+NAME = "case_transfer"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_AT_ONCE = 200
+_ITSELF = Call(service_actor(NAME))
+
+
+@dataclass
+class CaseTransfer:
+    """The service, running once `start` was called. `background` are the tasks that must run beside it."""
+
+    store: Store
+    train: Train
+    relay: Relay
+    scheduler: Scheduler
+    services: Sequence[Served]
+
+    @property
+    def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """Coroutine functions to run until shutdown."""
+        return (self.relay.run, self.scheduler.run)
+
+    @property
+    def gauges(self) -> Sequence[Gauge]:
+        """Return how far the journal is, and how much of it is published."""
+        return self.relay.gauges
+
+    def start(self) -> None:
+        """Start the writer."""
+        self.train.start()
+
+    async def stop(self) -> None:
+        """Finish what is accepted, close the database."""
+        self.train.stop()
+        self.store.close()
+
+
+def database_path(folder: Path) -> Path:
+    """Return the service's SQLite file within the platform's folder."""
+    return folder / NAME / "transfers.sqlite3"
+
+
+def key_folder(folder: Path) -> Path:
+    """Return where the organisations' signing keys are kept."""
+    return folder / NAME / "keys"
+
+
+def build(
+    folder: Path,
+    broker: Broker,
+    clock: Clock,
+    calendar: Calendar | None = None,
+    *,
+    database: Database | None = None,
+) -> CaseTransfer:
+    """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`."""
+    store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS)
+    ids = UuidSequence(clock)
+    train = Train(store, Board(KIT, clock, ids))
+    days, keyring = calendar or Calendar(), Keyring(key_folder(folder))
+    servicer = TransferServicer(
+        train, store, clock, ids, keyring,
+        opening=OpeningCommands(days),
+        stepping=SteppingCommands(days, keyring),
+        signing=SigningCommands(days, keyring),
+        timing=ClockCommands(days),
+    )  # fmt: skip
+    services = (served(add_TransferServiceServicer_to_server, servicer, authority=authorise),)
+    relay = Relay(store, KIT, train, broker, source=NAME, topic=topics.CASE_TRANSFER.name)
+    return CaseTransfer(store, train, relay, Scheduler(clock, [_alarm(store, train)]), services)
+
+
+def _alarm(store: Store, train: Train) -> Alarm:
+    async def alarm(now: int) -> int:
+        due = await store.read(lambda connection: transferring.due_alarms(connection, now, _AT_ONCE))
+        for clock_id, transfer_id in due:
+            await train.execute(RAISE_ALARM, RaiseAlarm(clock_id, transfer_id), _ITSELF)
+        return len(due)
+
+    return alarm

@@ -1,0 +1,142 @@
+"""Receipts: every hand-over proved by both sides, checked by anybody with public keys alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from liangfa_case_transfer.keyring import key_id
+from liangfa_case_transfer.ledger import flaws
+from liangfa_case_transfer.wiring import key_folder
+from liangfa_kit.errors import NotFound, Precondition
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+from tests.transferring import OFFICER, POLICE, PROCURATOR, Service, running_service
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
+PATH = ("report_to_head", "approve_transfer", "deliver_transfer", "copy_to_procuratorate", "accept_transfer")
+
+
+@pytest_asyncio.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    async with running_service(tmp_path) as running:
+        yield running
+
+
+def public_keys(folder: Path) -> dict[str, Ed25519PublicKey]:
+    found: dict[str, Ed25519PublicKey] = {}
+    for path in key_folder(folder).glob("*/trusted/*.pem"):
+        key = load_pem_public_key(path.read_bytes())
+        assert isinstance(key, Ed25519PublicKey)
+        found[key_id(key)] = key
+    return found
+
+
+async def receipts(service: Service, transfer: pb.Transfer) -> list[pb.Receipt]:
+    return list((await service.read(transfer)).receipts)
+
+
+async def test_every_hand_over_gives_a_numbered_receipt_that_both_sides_sign(service: Service, tmp_path: Path) -> None:
+    """Accepting signs for the delivery; what nobody has signed for yet is visible to all three as open."""
+    transfer = await service.open()
+    item = pb.Item(name="白酒", quantity="12瓶", features="某牌500ml", place="局物证室")
+    await service.walk(transfer, PATH[:2])
+    await service.take(transfer, "deliver_transfer", items=[item])
+    await service.walk(transfer, PATH[3:])
+    found = await receipts(service, transfer)
+    assert [(r.number, r.step, r.receiver.id) for r in found] == [
+        (1, "deliver_transfer", "police"), (2, "copy_to_procuratorate", "procuratorate"), (3, "accept_transfer", "market")
+    ]  # fmt: skip
+    assert [r.HasField("received_at") for r in found] == [True, False, False]
+    said = json.loads(found[0].statement)
+    assert said["items"] == [{"features": "某牌500ml", "name": "白酒", "place": "局物证室", "quantity": "12瓶"}]
+    assert {d["kind"] for d in said["documents"]} >= {"transfer_letter", "item_list"}
+    for by, count in ((OFFICER, 2), (POLICE, 1), (PROCURATOR, 2)):
+        listed = await service.stub(by).ListReceipts(rpc.ListReceiptsRequest(only_open=True))
+        assert len(listed.receipts) == count, by
+    await service.sign(transfer, OFFICER)
+    await service.sign(transfer, PROCURATOR)
+    assert list(flaws(await receipts(service, transfer), public_keys(tmp_path))) == []
+
+
+def _twist_statement(receipt: pb.Receipt) -> None:
+    receipt.statement = receipt.statement.replace('"size":9', '"size":8', 1)
+
+
+def _twist_acknowledgement(receipt: pb.Receipt) -> None:
+    receipt.acknowledgement = receipt.acknowledgement.replace("police", "pollce", 1)
+
+
+def _twist_signature(receipt: pb.Receipt) -> None:
+    receipt.sender_signature.value = bytes([receipt.sender_signature.value[0] ^ 1]) + receipt.sender_signature.value[1:]
+
+
+TWISTS: list[tuple[Callable[[pb.Receipt], object], set[str]]] = [
+    (_twist_statement, {"HASH_MISMATCH", "SIGNATURE_INVALID", "ACKNOWLEDGEMENT_DIFFERS"}),
+    (_twist_acknowledgement, {"SIGNATURE_INVALID"}),
+    (_twist_signature, {"SIGNATURE_INVALID"}),
+    (lambda r: setattr(r, "number", 7), {"FIELD_DIFFERS"}),
+    (lambda r: setattr(r, "step", "hand_over_items"), {"FIELD_DIFFERS"}),
+    (lambda r: setattr(r, "transfer_id", "other"), {"FIELD_DIFFERS"}),
+    (lambda r: setattr(r.sender, "name", "另一局"), {"FIELD_DIFFERS"}),
+    (lambda r: setattr(r.receiver, "id", "other"), {"FIELD_DIFFERS", "ACKNOWLEDGEMENT_DIFFERS"}),
+    (lambda r: setattr(r, "sha256", "0" * 64), {"HASH_MISMATCH"}),
+    (lambda r: setattr(r.sender_signature, "algorithm", "none"), {"ALGORITHM_UNKNOWN"}),
+    (lambda r: setattr(r.receiver_signature, "key_id", "ab"), {"KEY_UNKNOWN"}),
+    (lambda r: r.ClearField("acknowledgement"), {"ACKNOWLEDGEMENT_DIFFERS", "SIGNATURE_INVALID"}),
+]
+
+
+async def test_whatever_is_altered_in_a_receipt_is_named(service: Service, tmp_path: Path) -> None:
+    """Field by field; and the untouched receipt has no flaw."""
+    transfer = await service.open()
+    await service.walk(transfer, PATH)
+    (receipt,) = [r for r in await receipts(service, transfer) if r.number == 1]
+    keys = public_keys(tmp_path)
+    assert list(flaws([receipt], keys)) == []
+    for twist, rules in TWISTS:
+        copy = pb.Receipt()
+        copy.CopyFrom(receipt)
+        twist(copy)
+        assert copy != receipt
+        assert {flaw.rule for flaw in flaws([copy], keys)} >= rules - {"ACKNOWLEDGEMENT_DIFFERS"} != set(), rules
+        assert {flaw.rule for flaw in flaws([copy], keys)} & rules == rules, rules
+
+
+async def test_a_receipt_that_is_taken_out_breaks_the_chain(service: Service, tmp_path: Path) -> None:
+    """Each statement names the one before it."""
+    transfer = await service.open()
+    await service.walk(transfer, PATH)
+    for by in (OFFICER, PROCURATOR):
+        await service.sign(transfer, by)
+    found = await receipts(service, transfer)
+    keys = public_keys(tmp_path)
+    assert list(flaws(found, keys)) == []
+    assert [flaw.rule for flaw in flaws([found[0], found[2]], keys)] == ["BROKEN_CHAIN"]
+
+
+async def test_only_the_receiver_signs_and_only_for_what_was_sent(service: Service) -> None:
+    """A wrong hash, another organisation, a receipt of another transfer: nothing is signed."""
+    transfer, other = await service.open(), await service.open()
+    await service.walk(transfer, PATH[:3])
+    (receipt,) = await receipts(service, transfer)
+
+    def request(**rest: str) -> rpc.SignReceiptRequest:
+        given = {"request_id": "s" + str(rest), "transfer_id": transfer.id, "receipt_id": receipt.id}
+        return rpc.SignReceiptRequest(**({**given, "sha256": receipt.sha256} | rest))
+
+    with pytest.raises(Precondition) as refusal:
+        await service.stub(POLICE).SignReceipt(request(sha256="0" * 64))
+    assert refusal.value.reason == "RECEIPT_HASH_MISMATCH"
+    for by, rest in ((OFFICER, {}), (PROCURATOR, {}), (POLICE, {"transfer_id": other.id})):
+        with pytest.raises(NotFound) as missing:
+            await service.stub(by).SignReceipt(request(**rest))
+        assert missing.value.reason == "RECEIPT_NOT_FOUND"
+    signed = (await service.stub(POLICE).SignReceipt(request())).receipt
+    assert (await service.stub(POLICE).SignReceipt(request(request_id="again"))).receipt == signed
