@@ -55,7 +55,7 @@ class Step:
     `tells` are the events on which clocks start and end, `on_receipt` those of the moment at which the other side has signed
     for what it was given; `ends` the clocks that it makes moot (`*`: all that do not
     stay); `gives_to` the side that receives a hand-over and signs for it, empty for none; `most` how often one suspect
-    may see it, 0 for any number.
+    may see it, 0 for any number; `custody` says whether a suspect's custody `begins` or `ends` with it.
     """
 
     id: str
@@ -75,6 +75,7 @@ class Step:
     resumes: frozenset[str]
     gives_to: str
     most: int
+    custody: str
     source: str
     confidence: str
 
@@ -208,6 +209,7 @@ def _step(row: dict[str, Any], scope: Scope) -> Step:
         resumes=frozenset(row.get("resumes", ())),
         gives_to=row.get("gives", ""),
         most=row.get("most", 0),
+        custody=row.get("custody", ""),
         source=row["source"],
         confidence=row["confidence"],
     )

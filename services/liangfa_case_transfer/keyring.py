@@ -11,7 +11,12 @@ import threading
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from liangfa_kit.keys import signing_key
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
@@ -32,13 +37,21 @@ class Keyring:
         self._keys: dict[str, Ed25519PrivateKey] = {}
         self._lock = threading.Lock()
 
+    def public_keys(self, organisation_id: str) -> dict[str, Ed25519PublicKey]:
+        """Return every public key that the organisation has or had, by key id (blocking file work)."""
+        found: dict[str, Ed25519PublicKey] = {}
+        for path in sorted((self._folder / _name(organisation_id) / "trusted").glob("*.pem")):
+            key = load_pem_public_key(path.read_bytes())
+            if isinstance(key, Ed25519PublicKey):
+                found[key_id(key)] = key
+        return found
+
     def open(self, organisation_id: str) -> None:
         """Load or make an organisation's key (blocking file work, before a command is sent that signs)."""
         with self._lock:
             if organisation_id in self._keys:
                 return
-            name = hashlib.sha256(organisation_id.encode()).hexdigest()[:32]  # an id may hold any characters
-            pem = signing_key(self._folder / name).private.as_pem(private=True)
+            pem = signing_key(self._folder / _name(organisation_id)).private.as_pem(private=True)
             key = load_pem_private_key(pem, None)
             if not isinstance(key, Ed25519PrivateKey):
                 raise TypeError(f"the key of {organisation_id} is no Ed25519 key")
@@ -48,3 +61,8 @@ class Keyring:
         """Return the organisation's signature over `content`. Its key must have been opened; Ed25519 is deterministic."""
         key = self._keys[organisation_id]
         return pb.Signature(algorithm=ALGORITHM, key_id=key_id(key.public_key()), value=key.sign(content))
+
+
+def _name(organisation_id: str) -> str:
+    """Return the name of an organisation's folder: an id may hold any characters."""
+    return hashlib.sha256(organisation_id.encode()).hexdigest()[:32]

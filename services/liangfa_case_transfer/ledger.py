@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -33,6 +33,7 @@ def statement(
         "number": receipt.number,
         "transfer": receipt.transfer_id,
         "case": case_id,
+        "suspect": taken.suspect_id,
         "step": {"id": taken.step, "name": taken.name_zh},
         "from": {"id": receipt.sender.id, "name": receipt.sender.name},
         "to": {"id": receipt.receiver.id, "name": receipt.receiver.name},
@@ -64,6 +65,10 @@ def sha256_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+Keys = Mapping[str, Mapping[str, Ed25519PublicKey]]
+"""Public keys by organisation id and key id: a signature counts only if its key is the signing organisation's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flaw:
     """One thing wrong with a receipt: which, by which rule, in words."""
@@ -73,76 +78,90 @@ class Flaw:
     message: str
 
 
-def flaws(receipts: Sequence[pb.Receipt], keys: Mapping[str, Ed25519PublicKey]) -> Iterator[Flaw]:
-    """Check receipts of one transfer, in order of their numbers, with public keys by key id.
+def flaws(receipts: Sequence[pb.Receipt], keys: Keys, *, is_whole: bool = True) -> Iterator[Flaw]:
+    """Check receipts of one transfer, in order of their numbers.
 
-    Found are: an altered statement or acknowledgement, a field beside it that says something else, a wrong or unknown
-    key, a receipt that is missing before another, and (as OPEN) one that nobody has signed for yet.
+    Found are: an altered statement or acknowledgement, a field beside it that says something else, a key that is unknown
+    or another organisation's, a receipt that is missing before another (`is_whole` says that the first one given must be
+    the transfer's first), and, as OPEN, one that nobody has signed for yet.
     """
-    previous = NO_RECEIPT
-    for place, receipt in enumerate(receipts):
+    previous = NO_RECEIPT if is_whole else ""
+    number = 0 if is_whole else (receipts[0].number - 1 if receipts else 0)
+    for receipt in receipts:
+        number += 1
         yield from _statement_flaws(receipt, keys)
-        said = _read(receipt.statement)
-        if place and said.get("previous") != previous:
+        if (previous and _said(receipt.statement, "previous") != previous) or receipt.number != number:
             yield Flaw(receipt.id, "BROKEN_CHAIN", "a receipt before it is missing, added or altered")
-        previous = sha256_of(receipt.statement)
-        if receipt.acknowledgement or receipt.HasField("receiver_signature"):
+        previous, number = sha256_of(receipt.statement), receipt.number
+        if receipt.acknowledgement or receipt.HasField("receiver_signature") or receipt.HasField("received_at"):
             yield from _acknowledgement_flaws(receipt, keys)
         else:
             yield Flaw(receipt.id, "OPEN", "sent, and not signed for by the receiver")
 
 
-def _statement_flaws(receipt: pb.Receipt, keys: Mapping[str, Ed25519PublicKey]) -> Iterator[Flaw]:
-    said = _read(receipt.statement)
+def _statement_flaws(receipt: pb.Receipt, keys: Keys) -> Iterator[Flaw]:
     beside = {
-        "receipt": receipt.id,
-        "number": receipt.number,
-        "transfer": receipt.transfer_id,
-        "from": {"id": receipt.sender.id, "name": receipt.sender.name},
-        "to": {"id": receipt.receiver.id, "name": receipt.receiver.name},
+        ("receipt",): receipt.id,
+        ("number",): receipt.number,
+        ("transfer",): receipt.transfer_id,
+        ("suspect",): receipt.suspect_id,
+        ("step", "id"): receipt.step,
+        ("from",): {"id": receipt.sender.id, "name": receipt.sender.name},
+        ("to",): {"id": receipt.receiver.id, "name": receipt.receiver.name},
+        ("sent_at",): receipt.sent_at.ToDatetime(tzinfo=UTC).isoformat(),
     }
-    for name, value in beside.items():
-        if said.get(name) != value:
-            yield Flaw(receipt.id, "FIELD_DIFFERS", f"'{name}' is not what was signed")
-    if (said.get("step") or {}).get("id") != receipt.step:
-        yield Flaw(receipt.id, "FIELD_DIFFERS", "'step' is not what was signed")
+    yield from _differing(receipt.id, receipt.statement, beside)
     if receipt.sha256 != sha256_of(receipt.statement):
         yield Flaw(receipt.id, "HASH_MISMATCH", "the hash is not that of the statement")
-    yield from _signature_flaws(receipt.id, "sender", receipt.statement, receipt.sender_signature, keys)
+    yield from _signature_flaws(receipt.id, receipt.sender.id, receipt.statement, receipt.sender_signature, keys)
 
 
-def _acknowledgement_flaws(receipt: pb.Receipt, keys: Mapping[str, Ed25519PublicKey]) -> Iterator[Flaw]:
-    said = _read(receipt.acknowledgement)
-    if said.get("statement_sha256") != sha256_of(receipt.statement) or said.get("receipt") != receipt.id:
-        yield Flaw(receipt.id, "ACKNOWLEDGEMENT_DIFFERS", "the receiver has signed for another statement")
-    if (said.get("received_by") or {}).get("organisation") != receipt.receiver.id:
-        yield Flaw(receipt.id, "ACKNOWLEDGEMENT_DIFFERS", "another organisation than the receiver has signed")
-    yield from _signature_flaws(receipt.id, "receiver", receipt.acknowledgement, receipt.receiver_signature, keys)
+def _acknowledgement_flaws(receipt: pb.Receipt, keys: Keys) -> Iterator[Flaw]:
+    beside = {
+        ("receipt",): receipt.id,
+        ("statement_sha256",): sha256_of(receipt.statement),
+        ("received_by", "organisation"): receipt.receiver.id,
+        ("received_at",): receipt.received_at.ToDatetime(tzinfo=UTC).isoformat(),
+    }
+    yield from _differing(receipt.id, receipt.acknowledgement, beside)
+    signature = receipt.receiver_signature
+    yield from _signature_flaws(receipt.id, receipt.receiver.id, receipt.acknowledgement, signature, keys)
+
+
+def _differing(receipt_id: str, text: str, beside: Mapping[tuple[str, ...], Any]) -> Iterator[Flaw]:
+    for path, value in beside.items():
+        if _said(text, *path) != value:
+            yield Flaw(receipt_id, "FIELD_DIFFERS", f"'{'.'.join(path)}' is not what was signed")
 
 
 def _signature_flaws(
-    receipt_id: str, who: str, content: str, signature: pb.Signature, keys: Mapping[str, Ed25519PublicKey]
+    receipt_id: str, organisation_id: str, content: str, signature: pb.Signature, keys: Keys
 ) -> Iterator[Flaw]:
     if signature.algorithm != ALGORITHM:
-        yield Flaw(receipt_id, "ALGORITHM_UNKNOWN", f"the {who}'s signature is of kind {signature.algorithm!r}")
+        yield Flaw(receipt_id, "ALGORITHM_UNKNOWN", f"{organisation_id}: a signature of kind {signature.algorithm!r}")
         return
-    key = keys.get(signature.key_id)
+    key = keys.get(organisation_id, {}).get(signature.key_id)
     if key is None:
-        yield Flaw(receipt_id, "KEY_UNKNOWN", f"the {who}'s key is not among the public keys given")
+        yield Flaw(
+            receipt_id, "KEY_UNKNOWN", f"{organisation_id}: the key is not among this organisation's public keys"
+        )
         return
     try:
         key.verify(signature.value, content.encode())
     except InvalidSignature:
-        yield Flaw(receipt_id, "SIGNATURE_INVALID", f"the {who}'s signature does not fit: the content was altered")
+        yield Flaw(receipt_id, "SIGNATURE_INVALID", f"{organisation_id}: the content signed was altered")
 
 
 def _canonical(value: dict[str, Any]) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _read(text: str) -> dict[str, Any]:
+def _said(text: str, *path: str) -> Any:
+    """Return what a signed text says at `path`; None where it says nothing, or is no such text."""
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found

@@ -11,6 +11,7 @@ from liangfa_case_transfer.records import clock_stream, stored, transfer_needs, 
 from liangfa_case_transfer.tables import clocks, transfers
 from liangfa_case_transfer.timing import Clocks, clock_row, is_duty
 from liangfa_kit.clock import to_micros
+from liangfa_kit.errors import FieldViolation
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.clocks import Calendar, Extension
 from liangfa_procedure.rules import Duration, Rules
@@ -75,7 +76,7 @@ def _extension(request: rpc.ExtendClockRequest, clock: pb.Clock) -> Extension:
         raise errors.TrackUnknown([one.name for one in rule.tracks])
     missing = [name for name in ("ground", "approver") if not getattr(request, name).strip()]
     if missing:
-        raise errors.TrackUnknown([f"{request.track} needs {' and '.join(missing)}"])
+        raise errors.invalid([FieldViolation(name, "FIELD_REQUIRED", "必填 (must not be empty)") for name in missing])
     return Extension(length, request.ground, request.approver, track.is_added)
 
 

@@ -40,6 +40,7 @@ class HandOver:
             number=self.count,
             transfer_id=self._transfer.id,
             step=taken.step,
+            suspect_id=taken.suspect_id,
             sender=pb.Organisation(id=actor.agency_id, name=actor.agency_name),
             receiver=receiver,
         )
@@ -59,7 +60,7 @@ class HandOver:
         receipt.received_at.FromDatetime(at)
         self._work.save(receipts, receipt_row(receipt, self._transfer))
         self.signed.append(receipt)
-        clocks.start(Procedure.load().step(receipt.step).on_receipt, "", at)
+        clocks.start(Procedure.load().step(receipt.step).on_receipt, receipt.suspect_id, at)
 
     def acknowledge_all(self, clocks: Clocks, at: datetime) -> None:
         """Sign for everything that was given to the acting organisation and not signed for yet."""

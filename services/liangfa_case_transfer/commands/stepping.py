@@ -175,8 +175,7 @@ def _move(step: Step, request: rpc.TakeStepRequest, transfer: pb.Transfer, taken
         suspect.state = step.to_state or suspect.state
         taken.to_state = suspect.state
         suspect.taken[step.id] += 1
-        if "suspect_detained" in step.tells:
-            suspect.in_custody = True
+        suspect.in_custody = {"begins": True, "ends": False}.get(step.custody, suspect.in_custody)
     else:
         taken.from_state = transfer.state
         _refuse_open_courses(step, transfer)

@@ -268,6 +268,19 @@ async def _refusal(service: Service, transfer: pb.Transfer, step: str, by: Actor
     return None
 
 
+async def test_custody_begins_and_ends_and_keeps_the_day_itself(service: Service) -> None:
+    """A month that ends on a holiday ends there while the suspect is in custody; the release is recorded."""
+    transfer = await service.open(suspect_names=["张某"])
+    await service.walk(transfer, TO_FILING)
+    await service.take(transfer, "detain", suspect_id="1")
+    assert transfer.suspects[0].in_custody
+    service.clock.set(START + timedelta(days=34))  # 5 April, so that a month ends on 5 May, a holiday
+    await service.take(transfer, "send_for_prosecution", suspect_id="1")
+    assert (await service.clocks(transfer))["prosecution_review"].last_day == "2026-05-05"
+    await service.take(transfer, "release", suspect_id="1")
+    assert not transfer.suspects[0].in_custody
+
+
 async def test_a_change_without_a_request_id_is_refused(service: Service) -> None:
     """It could not be recognised when it is repeated."""
     with pytest.raises(Invalid) as refusal:
@@ -293,7 +306,7 @@ async def test_a_heads_extension_needs_a_track_of_the_rule_a_ground_and_an_appro
     for by in (HEAD, CHIEF):
         with pytest.raises(NotFound):
             await service.stub(by).ExtendClock(request)
-    for wrong in ({"track": "forever"}, {"ground": ""}):
+    for wrong, reason in (({"track": "forever"}, "TRACK_UNKNOWN"), ({"ground": " "}, "INVALID_TRANSFER")):
         changed = rpc.ExtendClockRequest()
         changed.CopyFrom(request)
         changed.MergeFrom(rpc.ExtendClockRequest(request_id=str(uuid.uuid4())))
@@ -301,7 +314,7 @@ async def test_a_heads_extension_needs_a_track_of_the_rule_a_ground_and_an_appro
             setattr(changed, name, value)
         with pytest.raises(Invalid) as refusal:
             await service.stub(POLICE_HEAD).ExtendClock(changed)
-        assert refusal.value.reason == "TRACK_UNKNOWN"
+        assert refusal.value.reason == reason
     longer = (await service.stub(POLICE_HEAD).ExtendClock(request)).clock
     assert (clock.last_day, longer.last_day) == ("2026-03-05", "2026-04-01")
     assert longer.changes[0].earlier_due_at == clock.due_at

@@ -558,6 +558,7 @@ class Receipt(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     SENT_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    SUSPECT_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the receipt."""
     number: _builtins.int
@@ -572,6 +573,8 @@ class Receipt(_message.Message):
     """When and by whom it was received, with the hash of the statement; empty until then."""
     sha256: _builtins.str
     """SHA-256 of the statement, hexadecimal: the next receipt of the transfer names it."""
+    suspect_id: _builtins.str
+    """Suspect, if the step concerned one."""
     @_builtins.property
     def sender(self) -> Global___Organisation:
         """Who gives."""
@@ -612,10 +615,11 @@ class Receipt(_message.Message):
         sha256: _builtins.str = ...,
         sent_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        suspect_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["received_at", b"received_at", "receiver", b"receiver", "receiver_signature", b"receiver_signature", "sender", b"sender", "sender_signature", b"sender_signature", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "id", b"id", "number", b"number", "received_at", b"received_at", "receiver", b"receiver", "receiver_signature", b"receiver_signature", "sender", b"sender", "sender_signature", b"sender_signature", "sent_at", b"sent_at", "sha256", b"sha256", "statement", b"statement", "step", b"step", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "id", b"id", "number", b"number", "received_at", b"received_at", "receiver", b"receiver", "receiver_signature", b"receiver_signature", "sender", b"sender", "sender_signature", b"sender_signature", "sent_at", b"sent_at", "sha256", b"sha256", "statement", b"statement", "step", b"step", "suspect_id", b"suspect_id", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
