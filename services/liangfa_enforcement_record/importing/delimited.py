@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from statistics import median
 from typing import BinaryIO
 
 from liangfa_enforcement_record.importing.encodings import Encoding
@@ -40,19 +40,16 @@ def detect_delimiter(file: BinaryIO, encoding: Encoding) -> str:
 
 
 def _likeness(head: str, delimiter: str) -> float:
-    """Return how wide the commonest width is, weighed by how common it is."""
-    widths: Counter[int] = Counter()
+    """Return how wide the records usually are, weighed by how many of them have more than one cell."""
+    widths: list[int] = []
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
-    try:
-        for row, _ in zip(reader, range(_HEAD_RECORDS), strict=False):
-            if any(row):
-                widths[len(row)] += 1
-    except csv.Error:
-        pass
-    records = sum(widths.values())
-    scores = [width * (count / records) ** 2 for width, count in widths.items() if width > 1]
+    with suppress(csv.Error):
+        widths.extend(len(row) for row, _ in zip(reader, range(_HEAD_RECORDS), strict=False) if any(row))
+    wide = [width for width in widths if width > 1]
+    if not wide:
+        return 0.0
     # Full-width marks stand in every narrative: as separators they need twice the evidence.
-    return max(scores, default=0.0) * (0.5 if delimiter in "，；" else 1.0)
+    return median(wide) * (len(wide) / len(widths)) ** 2 * (0.5 if delimiter in "，；" else 1.0)
 
 
 def delimited_rows(

@@ -309,6 +309,12 @@ def test_thousands_of_blank_rows_are_no_rows() -> None:
     assert Counter(became(content)) == {"HEADER": 1, "draft": 1}
 
 
+def test_a_cell_full_of_other_separators_does_not_change_the_separator() -> None:
+    """One odd row of two is no evidence; ragged rows are still rows."""
+    assert became(written([HEADER, ["x"] * 11, [";" * 12]]))[0] == "HEADER"
+    assert became(written([HEADER, [*["x"] * 10, ";" * 12]]))[0] == "HEADER"
+
+
 _CELL = st.one_of(
     st.sampled_from(
         [*HEADER, *ROW.values(), "合计", "说明", "", "/", "1e4", "=1+1", "-1", "2017-02-30", "00000000000000000X"]
