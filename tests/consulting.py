@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -219,7 +220,8 @@ def _empty_database() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.sqlite3"
         migrate(sqlite_url(path), MIGRATIONS)
-        return path.read_bytes()
+        with closing(sqlite3.connect(path)) as connection:
+            return connection.serialize()  # not the file's bytes: some of the database may still be in the WAL
 
 
 @asynccontextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -136,7 +137,8 @@ def _empty_database() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.sqlite3"
         migrate(sqlite_url(path), MIGRATIONS)
-        return path.read_bytes()
+        with closing(sqlite3.connect(path)) as connection:
+            return connection.serialize()  # not the file's bytes: some of the database may still be in the WAL
 
 
 def new_database(path: Path) -> Path:

@@ -22,7 +22,7 @@ from tests.tally import TOPIC, Tally, model_service, seen, tally_service
 pytestmark = [
     pytest.mark.fault,
     pytest.mark.asyncio,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(420),
     pytest.mark.xdist_group("kafka-faults"),
     pytest.mark.usefixtures("kafka_sockets_swept"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -68,7 +68,7 @@ async def working(folder: Path, settings: Kafka) -> AsyncIterator[tuple[Tally, R
             await asyncio.gather(writing.close(), reading.close())
 
 
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 150) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
@@ -138,7 +138,7 @@ async def test_members_that_join_and_leave_lose_and_repeat_nothing(tmp_path: Pat
                 await asyncio.gather(task, return_exceptions=True)
         await filing
         rows = 0
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             while rows < 900:
                 rows = sum(row["events"] for row in await model.rows(seen))
                 await asyncio.sleep(0.05)

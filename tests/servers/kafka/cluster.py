@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.servers.kafka.jars import class_path
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _JAVA = ("java", "-Xmx256m", "-Xms96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 _LAUNCHED: list[subprocess.Popen[bytes]] = []
 """Kept, so that nobody complains of one that outlives the worker that launched it: the run ends it."""
