@@ -1,4 +1,4 @@
-"""Events of enforcement_record and joint_meeting in; feed items, alerts and counts out. One event, one pure step, no clock of its own."""
+"""Events of the other services in; feed items, alerts and counts out. One event, one pure step, no clock of its own."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from liangfa_kit.work import Need, Work
 from liangfa_protos.enforcement_record.v1 import case_pb2, events_pb2
 from liangfa_protos.joint_meeting.v1 import events_pb2 as meeting_events
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
+from liangfa_supervision import transferring
 from liangfa_supervision.tables import alerts, case_counts, feed, feed_end
 from liangfa_supervision.wording import Wording, worded
 
@@ -26,6 +27,7 @@ LATE_AFTER_DAYS = 7
 
 TOPIC = topics.ENFORCEMENT_RECORD.name
 MEETING_TOPIC = topics.JOINT_MEETING.name
+TRANSFER_TOPIC = topics.CASE_TRANSFER.name
 _PACKAGE = "liangfa_protos.enforcement_record.v1."
 _MEETING_PACKAGE = "liangfa_protos.joint_meeting.v1."
 _ALERT_KINDS = {
@@ -34,6 +36,7 @@ _ALERT_KINDS = {
     "cumulative": pb.ALERT_KIND_CUMULATIVE_HIT,
     "late": pb.ALERT_KIND_LATE_ENTRY,
     "amended": pb.ALERT_KIND_AMENDED_AFTER_DECISION,
+    "missed": pb.ALERT_KIND_CLOCK_MISSED,
 }
 _NEED_END = Need(feed_end, "name", ("feed",))
 _RESULT_ALERTS = ("suspected", "near", "cumulative")
@@ -62,7 +65,7 @@ class About:
 
 
 class Supervising:
-    """The reactions of supervision to what enforcement_record and joint_meeting publish."""
+    """The reactions of supervision to what the other services publish."""
 
     tables: Sequence[sa.Table] = (feed, feed_end, alerts, case_counts)
 
@@ -88,6 +91,8 @@ class Supervising:
 
     def needs(self, event: Event) -> Sequence[Need]:
         """Return the end of the feed, and those of the case's alerts and counts that the event may change."""
+        if event.type.startswith(transferring.PACKAGE):
+            return _transfer_needs(event)
         name = event.type.removeprefix(_PACKAGE)
         if name not in self._handlers:
             return ()
@@ -106,6 +111,9 @@ class Supervising:
 
     def handle(self, event: Event, work: Work) -> None:
         """Apply one event; types that supervision does not show are passed over."""
+        if event.type.startswith(transferring.PACKAGE):
+            _transfer(event, work)
+            return
         handler = self._handlers.get(event.type.removeprefix(_PACKAGE))
         if handler is not None:
             handler(event, event.message, work)
@@ -307,6 +315,31 @@ def _tell(
     )
 
 
+def _transfer_needs(event: Event) -> Sequence[Need]:
+    name, message = event.type.removeprefix(transferring.PACKAGE), event.message
+    ids = [f"missed/{clock_id}" for clock_id in transferring.ended_clocks(name, message)]
+    if (told := transferring.line(name, message)) is not None and told.missed:
+        ids.append(f"missed/{told.missed}")
+    if transferring.is_delivered(name, message):
+        ids.append(f"suspected/{message.transfer.case_id}")  # type: ignore[attr-defined]  # every event of the package has it
+    return (_NEED_END, Need(alerts, "id", tuple(ids))) if ids else (_NEED_END,)
+
+
+def _transfer(event: Event, work: Work) -> None:
+    name, message = event.type.removeprefix(transferring.PACKAGE), event.message
+    transfer = message.transfer  # type: ignore[attr-defined]  # every event of the package has it
+    about = About(transfer.case_id, transfer.title, transfer.region, transfer.sender.id, transfer.sender.name, "")
+    told = transferring.line(name, message)
+    if told is not None:
+        _tell(event, work, about, told.kind, told.words, told.severity)
+        if told.missed:
+            _alert(event, work, about, "missed", told.words, told.severity, key=f"missed/{told.missed}")
+    for clock_id in transferring.ended_clocks(name, message):
+        _close(work, clock_id, "missed")
+    if transferring.is_delivered(name, message):
+        _close(work, transfer.case_id, "suspected")
+
+
 def _alert(
     event: Event,
     work: Work,
@@ -315,9 +348,11 @@ def _alert(
     words: Wording,
     severity: pb.Severity.ValueType,
     offence: case_pb2.ScreenedOffence | None = None,
+    *,
+    key: str = "",
 ) -> None:
     """Raise an alert, or bring it up to date; it keeps the moment at which it was first raised while it is open."""
-    key = f"{kind}/{about.case_id}"
+    key = key or f"{kind}/{about.case_id}"
     known = work.row(alerts, key)
     still_open = known is not None and not known["is_closed"]
     work.save(
@@ -341,8 +376,8 @@ def _alert(
     )
 
 
-def _close(work: Work, case_id: str, kind: str) -> None:
-    row = work.row(alerts, f"{kind}/{case_id}")
+def _close(work: Work, about_id: str, kind: str) -> None:
+    row = work.row(alerts, f"{kind}/{about_id}")
     if row is not None and not row["is_closed"]:
         work.save(alerts, {**row, "is_closed": True})
 

@@ -24,7 +24,7 @@ from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import add_Super
 from liangfa_supervision import queries
 from liangfa_supervision.authority import authorise
 from liangfa_supervision.hub import FeedFilter, FeedRow, Hub
-from liangfa_supervision.reactions import MEETING_TOPIC, TOPIC, Supervising
+from liangfa_supervision.reactions import MEETING_TOPIC, TOPIC, TRANSFER_TOPIC, Supervising
 from liangfa_supervision.servicer import SupervisionServicer
 from liangfa_supervision.tables import KIT
 
@@ -96,7 +96,7 @@ def build(
         train=train,
         broker=broker,
         clock=clock,
-        topics=(TOPIC, MEETING_TOPIC),
+        topics=(TOPIC, TRANSFER_TOPIC, MEETING_TOPIC),
         reactions=Supervising(),
         telemetry=telemetry,
     )

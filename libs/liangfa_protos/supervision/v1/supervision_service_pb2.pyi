@@ -86,6 +86,20 @@ class _FeedKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedKind.Val
     """A case was entered late."""
     FEED_KIND_AMENDED_AFTER_DECISION: _FeedKind.ValueType  # 13
     """A case was amended after its decision."""
+    FEED_KIND_TRANSFER_OPENED: _FeedKind.ValueType  # 40
+    """A transfer was opened."""
+    FEED_KIND_TRANSFER_STEP: _FeedKind.ValueType  # 41
+    """A step of a transfer was taken."""
+    FEED_KIND_RECEIPT_SIGNED: _FeedKind.ValueType  # 42
+    """A hand-over was signed for."""
+    FEED_KIND_CLOCK_WARNED: _FeedKind.ValueType  # 43
+    """A statutory limit is near."""
+    FEED_KIND_CLOCK_MISSED: _FeedKind.ValueType  # 44
+    """A statutory limit was missed."""
+    FEED_KIND_CLOCK_LAPSED: _FeedKind.ValueType  # 45
+    """An option was not used in time."""
+    FEED_KIND_CLOCK_EXTENDED: _FeedKind.ValueType  # 46
+    """A statutory limit was given more time."""
     FEED_KIND_REPLY_OVERDUE: _FeedKind.ValueType  # 60
     """A written answer to a consultation is overdue. The question itself is for its participants alone."""
     FEED_KIND_MEETING_CONVENED: _FeedKind.ValueType  # 61
@@ -128,6 +142,20 @@ FEED_KIND_LATE_ENTRY: FeedKind.ValueType  # 12
 """A case was entered late."""
 FEED_KIND_AMENDED_AFTER_DECISION: FeedKind.ValueType  # 13
 """A case was amended after its decision."""
+FEED_KIND_TRANSFER_OPENED: FeedKind.ValueType  # 40
+"""A transfer was opened."""
+FEED_KIND_TRANSFER_STEP: FeedKind.ValueType  # 41
+"""A step of a transfer was taken."""
+FEED_KIND_RECEIPT_SIGNED: FeedKind.ValueType  # 42
+"""A hand-over was signed for."""
+FEED_KIND_CLOCK_WARNED: FeedKind.ValueType  # 43
+"""A statutory limit is near."""
+FEED_KIND_CLOCK_MISSED: FeedKind.ValueType  # 44
+"""A statutory limit was missed."""
+FEED_KIND_CLOCK_LAPSED: FeedKind.ValueType  # 45
+"""An option was not used in time."""
+FEED_KIND_CLOCK_EXTENDED: FeedKind.ValueType  # 46
+"""A statutory limit was given more time."""
 FEED_KIND_REPLY_OVERDUE: FeedKind.ValueType  # 60
 """A written answer to a consultation is overdue. The question itself is for its participants alone."""
 FEED_KIND_MEETING_CONVENED: FeedKind.ValueType  # 61
@@ -158,6 +186,8 @@ class _AlertKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertKind.V
     """Entered more than 7 days after the decision."""
     ALERT_KIND_AMENDED_AFTER_DECISION: _AlertKind.ValueType  # 5
     """Amended after the decision."""
+    ALERT_KIND_CLOCK_MISSED: _AlertKind.ValueType  # 6
+    """A statutory limit of a transfer was missed."""
 
 class AlertKind(_AlertKind, metaclass=_AlertKindEnumTypeWrapper):
     """What an alert is about."""
@@ -174,6 +204,8 @@ ALERT_KIND_LATE_ENTRY: AlertKind.ValueType  # 4
 """Entered more than 7 days after the decision."""
 ALERT_KIND_AMENDED_AFTER_DECISION: AlertKind.ValueType  # 5
 """Amended after the decision."""
+ALERT_KIND_CLOCK_MISSED: AlertKind.ValueType  # 6
+"""A statutory limit of a transfer was missed."""
 Global___AlertKind: _TypeAlias = AlertKind  # noqa: Y015
 
 class _StatisticsDimension:

@@ -1,0 +1,122 @@
+"""What supervision makes of transfers: lines for watchers, alerts for missed limits, an end to "not transferred"."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from liangfa_cli import district
+from liangfa_cli.platform import Platform
+from liangfa_kit.clock import ManualClock
+from liangfa_kit.identity import Actor
+from liangfa_procedure.steps import Procedure
+from liangfa_protos.case_transfer.v1 import transfer_pb2
+from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
+from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
+from liangfa_supervision.tables import alerts, feed
+from tests.unit.supervision.test_reactions import START, case, platform_at, register
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
+OFFICER = district.officer("market_regulation")
+BY = {
+    "officer": OFFICER,
+    "agency_head": replace(OFFICER, roles=frozenset({"agency_head"})),
+    "police": district.POLICE,
+    "police_head": replace(district.POLICE, roles=frozenset({"police_head"})),
+}
+
+
+async def take(platform: Platform, transfer: transfer_pb2.Transfer, name: str, by: Actor | None = None) -> None:
+    step = Procedure.load().step(name)
+    request = rpc.TakeStepRequest(
+        request_id=str(uuid.uuid4()), transfer_id=transfer.id, step=name, expected_version=transfer.version,
+        documents=[transfer_pb2.Document(kind=k, title=k, sha256="0" * 64) for k in step.documents_required],
+        fields=dict.fromkeys(step.required_fields, "x"),
+    )  # fmt: skip
+    stub: Any = TransferServiceStub(platform.channel_for(by or BY[min(step.roles)]))
+    transfer.CopyFrom((await stub.TakeStep(request)).transfer)
+
+
+async def opened(platform: Platform) -> transfer_pb2.Transfer:
+    known = await register(platform, case("在卤肉中添加罂粟壳，已销售80元。"))
+    stub: Any = TransferServiceStub(platform.channel_for(OFFICER))
+    request = rpc.OpenTransferRequest(
+        request_id="open", case_id=known.id, title=known.title, suspect_names=["张三丰"], offences=["生产、销售有毒、有害食品罪"],
+        receiver=transfer_pb2.Organisation(id="hs-police", name="武汉市公安局洪山区分局"),
+        supervisor=transfer_pb2.Organisation(id="hs-procuratorate", name="武汉市洪山区人民检察院"),
+    )  # fmt: skip
+    found: transfer_pb2.Transfer = (await stub.OpenTransfer(request)).transfer
+    return found
+
+
+async def settled(platform: Platform) -> None:
+    """Publish and apply everything that is committed."""
+    assert platform.supervision is not None
+    assert platform.transfer is not None
+    async with asyncio.timeout(30):
+        while True:
+            applied = platform.supervision.consumer.state.applied
+            await asyncio.sleep(0.15)
+            if platform.supervision.consumer.state.applied == applied:
+                return
+
+
+async def rows(platform: Platform, table: sa.Table) -> list[Any]:
+    assert platform.supervision is not None
+    query = sa.select(table).order_by(table.primary_key.columns[0])
+    return list(await platform.supervision.store.read(lambda c: c.execute(query).mappings().all()))
+
+
+async def open_alerts(platform: Platform) -> set[str]:
+    return {row["id"].partition("/")[0] for row in await rows(platform, alerts) if not row["is_closed"]}
+
+
+async def test_a_transfer_is_seen_step_by_step_and_its_suspicion_is_answered(tmp_path: Path) -> None:
+    """Nobody's name but the organisations'; the alert "not transferred" closes when the police have it."""
+    async with platform_at(tmp_path, ManualClock(START)) as platform:
+        transfer = await opened(platform)
+        for name in ("assign_task_force", "report_to_head", "approve_transfer"):
+            await take(platform, transfer, name)
+        await settled(platform)
+        assert "suspected" in await open_alerts(platform)
+        for name in ("deliver_transfer", "accept_transfer"):
+            await take(platform, transfer, name)
+        await settled(platform)
+        assert "suspected" not in await open_alerts(platform)
+        items = [pb.FeedItem.FromString(row["item"]) for row in await rows(platform, feed) if row["kind"] >= 40]
+        kinds = [item.kind for item in items]
+        assert kinds.count(pb.FEED_KIND_TRANSFER_STEP) == 5
+        assert kinds.count(pb.FEED_KIND_TRANSFER_OPENED) == kinds.count(pb.FEED_KIND_RECEIPT_SIGNED) == 1
+        assert "移送步骤：武汉市公安局洪山区分局，接受移送并出具回执" in {item.text_zh for item in items}
+        assert not [item for item in items if "张三丰" in f"{item}"]
+
+
+async def test_a_missed_limit_is_an_alert_until_its_step_is_taken(tmp_path: Path) -> None:
+    """It names who owes what by which text, and closes with the step; a rebuild gives the same rows."""
+    clock = ManualClock(START)
+    async with platform_at(tmp_path, clock) as platform:
+        assert platform.transfer is not None
+        assert platform.supervision is not None
+        transfer = await opened(platform)
+        for name in ("assign_task_force", "report_to_head", "approve_transfer", "deliver_transfer", "accept_transfer"):
+            await take(platform, transfer, name)
+        await take(platform, transfer, "copy_to_procuratorate")
+        clock.advance(timedelta(days=8))
+        await platform.transfer.scheduler.tick()
+        await settled(platform)
+        assert "missed" in await open_alerts(platform)
+        missed = [row for row in await rows(platform, alerts) if row["kind"] == pb.ALERT_KIND_CLOCK_MISSED]
+        assert [row["severity"] for row in missed] == [pb.SEVERITY_CRITICAL]
+        assert "公安机关" in missed[0]["text_zh"]
+        assert "2026-03-05" in missed[0]["text_zh"]
+        await take(platform, transfer, "file_case", BY["police_head"])
+        await settled(platform)
+        assert "missed" not in await open_alerts(platform)
