@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 ##@ Start here
-.PHONY: help setup demo test
+.PHONY: help setup demo test test-cluster
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -16,13 +16,16 @@ setup: .venv/.ready ## Make the virtual environment and install exactly what the
 demo: setup ## Run the demo district, live (ARGS=--exit ends by itself)
 	$(BIN)/liangfa demo $(ARGS)
 
-test: setup ## Run every test
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+test: setup ## Run every test but those of a whole Kafka cluster
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not cluster" $(ARGS)
+
+test-cluster: setup ## Run the tests that need three Kafka brokers at once, alone
+	$(BIN)/pytest -m cluster $(ARGS)
 
 ##@ Develop
 .PHONY: quick check fix protos bench evaluate clean
 quick: setup ## Run the tests that take about a minute
-	$(BIN)/pytest -n 2 -m "not slow and not fault" $(ARGS)
+	$(BIN)/pytest -n 2 -m "not slow and not fault and not cluster" $(ARGS)
 
 check: setup ## Lint, types, layers, protos
 	$(BIN)/ruff format --check .

@@ -148,6 +148,7 @@ async def test_members_that_join_and_leave_lose_and_repeat_nothing(tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 async def test_three_brokers_lose_nothing_when_each_is_killed_in_turn(tmp_path: Path, three_brokers: Cluster) -> None:
     """With two of three copies acknowledged, any one broker may die while events flow."""
     settings = fresh(three_brokers.servers, replication=3, publish_seconds=10)
