@@ -16,10 +16,10 @@ setup: .venv/.ready ## Make the virtual environment and install exactly what the
 demo: setup ## Run the demo district, live (ARGS=--exit ends by itself)
 	$(BIN)/liangfa demo $(ARGS)
 
-test: setup ## Run every test but those of a whole Kafka cluster
+test: setup ## Run every test but those that kill Kafka brokers
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not cluster" $(ARGS)
 
-test-cluster: setup ## Run the tests that need three Kafka brokers at once, alone
+test-cluster: setup ## Run the tests that kill Kafka brokers, alone
 	$(BIN)/pytest -m cluster $(ARGS)
 
 ##@ Develop

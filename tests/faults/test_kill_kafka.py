@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.fault,
     pytest.mark.asyncio,
     pytest.mark.timeout(420),
+    pytest.mark.cluster,
     pytest.mark.xdist_group("kafka-faults"),
     pytest.mark.usefixtures("kafka_sockets_swept"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -148,7 +149,6 @@ async def test_members_that_join_and_leave_lose_and_repeat_nothing(tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.cluster
 async def test_three_brokers_lose_nothing_when_each_is_killed_in_turn(tmp_path: Path, three_brokers: Cluster) -> None:
     """With two of three copies acknowledged, any one broker may die while events flow."""
     settings = fresh(three_brokers.servers, replication=3, publish_seconds=10)
