@@ -23,7 +23,7 @@ from tests.faults.import_process import applied_when_published, followed, import
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
-ROWS, KILLS = 3_000, 7
+ROWS, KILLS = 6_000, 7  # twice what the kills come to pass, so that a starved parent still kills in time
 HEADER = (
     "行政相对人名称,行政处罚决定书文号,违法行为类型,违法事实,处罚类别,处罚内容,罚款金额（万元）,处罚决定日期,当前状态"
 )
@@ -69,7 +69,7 @@ async def gone_on_with(folder: Path, content: bytes, kinds: Counter[str]) -> Non
     async with quiet_platform(folder) as platform:
         (stopped,) = (await imports(platform).ListImports(rpc.ListImportsRequest())).imports
         assert stopped.state == "interrupted"
-        assert 0 < stopped.rows_read < ROWS
+        assert 0 < stopped.rows_read <= ROWS  # all may be read, and the end not yet committed
         async for told in followed(platform, content):
             last = told
         assert last.import_id == stopped.import_id
@@ -105,7 +105,7 @@ async def supervised(platform: Platform) -> int:
 
 @pytest.mark.timeout(280)
 def test_an_import_killed_seven_times_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    """Three thousand rows: cases, repeats, rows kept aside and withdrawn ones each end as what they are, once."""
+    """Six thousand rows: cases, repeats, rows kept aside and withdrawn ones each end as what they are, once."""
     content, kinds = table()
     file, folder, chance = tmp_path / "table.csv", tmp_path / "data", random.Random(7)
     file.write_bytes(content)
