@@ -33,6 +33,13 @@ class Clocks:
         clock = self._all.get(clock_id)
         return clock if clock is not None and clock.state in _RUNNING else None
 
+    def begins_after(self, step: Step, suspect_id: str, at: datetime) -> bool:
+        """Tell whether a limit that the step would end began only after `at`."""
+        return any(
+            Rules.load().rule(clock.rule_id).ends_on in step.tells and clock.started_at.ToDatetime(tzinfo=UTC) > at
+            for clock in self._meant(suspect_id)
+        )
+
     def take(self, step: Step, suspect_id: str, at: datetime) -> None:
         """Do what a step does to the clocks: end, pause, resume, make moot, start."""
         self._end(set(step.tells) | set(step.on_receipt), suspect_id, at)
@@ -62,6 +69,7 @@ class Clocks:
         change.approver = extension.approver
         change.what = f"extended: {track}"
         clock.ClearField("warned_at")
+        clock.ClearField("missed_at")  # the miss was told and journalled; the new end is told of like any other
         self._count(clock)
 
     def end_moot(self, at: datetime) -> None:

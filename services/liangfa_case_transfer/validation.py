@@ -32,6 +32,7 @@ def check_opening(request: rpc.OpenTransferRequest) -> None:
             for side in ("receiver", "supervisor")
             for name in ("id", "name")
         ),
+        _distinct_sides(request),
         _texts("suspect_names", request.suspect_names, is_required=True),
         _texts("offences", request.offences, is_required=True),
     )
@@ -50,8 +51,15 @@ def check_step(request: rpc.TakeStepRequest) -> None:
             for name in ("name", "quantity", "features", "place")
             for found in _text(f"items[{number}].{name}", getattr(item, name), 2_000, is_required=name == "name")
         ),
+        _text("fields.receiving_organ", request.fields.get("receiving_organ", ""), MAX_NAME),
+        _text("fields.receiving_organ_name", request.fields.get("receiving_organ_name", ""), MAX_NAME),
         (found for name in request.fields for found in _text(f"fields.{name}", request.fields[name], MAX_TEXT)),
     )
+
+
+def check_extension(request: rpc.ExtendClockRequest) -> None:
+    """Raise `Invalid` with every violation of a request for more time."""
+    _check(_text("ground", request.ground, MAX_TEXT), _text("approver", request.approver, MAX_NAME))
 
 
 def _check(*found: Iterable[FieldViolation]) -> None:
@@ -80,6 +88,13 @@ def _texts(where: str, values: Sequence[str], *, is_required: bool) -> Iterator[
 def _size(where: str, values: object) -> Iterator[FieldViolation]:
     if len(values) > MAX_LIST:  # type: ignore[arg-type]  # a repeated field or a map
         yield FieldViolation(where, "TOO_MANY", f"最多 {MAX_LIST} 项 (at most {MAX_LIST})")
+
+
+def _distinct_sides(request: rpc.OpenTransferRequest) -> Iterator[FieldViolation]:
+    if request.receiver.id and request.receiver.id == request.supervisor.id:
+        yield FieldViolation(
+            "supervisor.id", "SIDES_NOT_DISTINCT", "不能与接收机关相同 (must differ from the receiver)"
+        )
 
 
 def _sector(sector: str) -> Iterator[FieldViolation]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from liangfa_case_transfer.authority import authorise
 from liangfa_case_transfer.commands.clock_commands import RAISE_ALARM, ClockCommands, RaiseAlarm
 from liangfa_case_transfer.commands.handing_over import SigningCommands
@@ -36,6 +38,7 @@ from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import add_Transf
 
 NAME = "case_transfer"
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_log = structlog.get_logger("liangfa.case_transfer")
 _AT_ONCE = 200
 _ITSELF = Call(service_actor(NAME))
 
@@ -108,8 +111,13 @@ def build(
 def _alarm(store: Store, train: Train) -> Alarm:
     async def alarm(now: int) -> int:
         due = await store.read(lambda connection: transferring.due_alarms(connection, now, _AT_ONCE))
+        told = 0
         for clock_id, transfer_id in due:
-            await train.execute(RAISE_ALARM, RaiseAlarm(clock_id, transfer_id), _ITSELF)
-        return len(due)
+            try:
+                await train.execute(RAISE_ALARM, RaiseAlarm(clock_id, transfer_id), _ITSELF)
+                told += 1
+            except Exception as error:  # noqa: BLE001 - one clock that cannot be read never silences the others
+                _log.exception("alarm_failed", clock=clock_id, exc_info=error)
+        return told
 
     return alarm

@@ -10,6 +10,7 @@ from liangfa_case_transfer import errors
 from liangfa_case_transfer.records import clock_stream, stored, transfer_needs, transfer_stream
 from liangfa_case_transfer.tables import clocks, transfers
 from liangfa_case_transfer.timing import Clocks, clock_row, is_duty
+from liangfa_case_transfer.validation import check_extension
 from liangfa_kit.clock import to_micros
 from liangfa_kit.errors import FieldViolation
 from liangfa_kit.work import Handler, Need, Work
@@ -77,6 +78,9 @@ def _extension(request: rpc.ExtendClockRequest, clock: pb.Clock) -> Extension:
     missing = [name for name in ("ground", "approver") if not getattr(request, name).strip()]
     if missing:
         raise errors.invalid([FieldViolation(name, "FIELD_REQUIRED", "必填 (must not be empty)") for name in missing])
+    check_extension(request)
+    if track.is_added and any(change.what == f"extended: {track.name}" for change in clock.changes):
+        raise errors.invalid([FieldViolation("track", "TRACK_GRANTED_ALREADY", "该延长只能批准一次 (granted already)")])
     return Extension(length, request.ground, request.approver, track.is_added)
 
 

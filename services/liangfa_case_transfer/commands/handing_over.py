@@ -14,7 +14,8 @@ from liangfa_case_transfer.timing import Clocks
 from liangfa_kit.store.port import Row
 from liangfa_kit.work import Handler, Work
 from liangfa_procedure.clocks import Calendar
-from liangfa_procedure.steps import Procedure
+from liangfa_procedure.rules import Rules
+from liangfa_procedure.steps import Procedure, Step
 from liangfa_protos.case_transfer.v1 import events_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
@@ -61,6 +62,17 @@ class HandOver:
         self._work.save(receipts, receipt_row(receipt, self._transfer))
         self.signed.append(receipt)
         clocks.start(Procedure.load().step(receipt.step).on_receipt, receipt.suspect_id, at)
+
+    def acknowledge_answered(self, step: Step, suspect_id: str, clocks: Clocks, at: datetime) -> None:
+        """Sign for what `step` answers: who does what a limit from receipt asks for has received what began it."""
+        for row in self._work.rows(receipts, "transfer_id", self._transfer.id):
+            if row["receiver_id"] != self._work.actor.agency_id or row["is_received"]:
+                continue
+            receipt = pb.Receipt.FromString(row["body"])
+            begins = set(Procedure.load().step(receipt.step).on_receipt)
+            answered = (r for r in Rules.load().by_id.values() if r.starts_on in begins and r.ends_on in step.tells)
+            if receipt.suspect_id in {"", suspect_id} and any(answered):
+                self.acknowledge(receipt, at, clocks)
 
     def acknowledge_all(self, clocks: Clocks, at: datetime) -> None:
         """Sign for everything that was given to the acting organisation and not signed for yet."""

@@ -11,6 +11,7 @@ from liangfa_case_transfer.records import actor_of, step_key, transfer_row, tran
 from liangfa_case_transfer.tables import clocks, taken_steps, transfers
 from liangfa_case_transfer.timing import Clocks
 from liangfa_case_transfer.validation import check_opening
+from liangfa_kit.errors import FieldViolation
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.clocks import Calendar
 from liangfa_procedure.steps import Procedure
@@ -39,6 +40,10 @@ class OpeningCommands:
     def _open(self, command: Open, work: Work) -> rpc.OpenTransferResponse:
         request = command.request
         check_opening(request)
+        if work.actor.agency_id in {request.receiver.id, request.supervisor.id}:
+            raise errors.invalid(
+                [FieldViolation("receiver.id", "SIDES_NOT_DISTINCT", "不能是移送机关自己 (must not be the sender)")]
+            )
         known = next(iter(work.rows(transfers, "case_id", request.case_id)), None)
         if known is not None:
             raise errors.TransferExists(request.case_id, known["id"] if _is_own(known, work) else "")

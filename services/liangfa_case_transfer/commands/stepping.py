@@ -20,6 +20,7 @@ from liangfa_case_transfer.records import (
 from liangfa_case_transfer.tables import taken_steps, transfers
 from liangfa_case_transfer.timing import Clocks
 from liangfa_case_transfer.validation import check_step
+from liangfa_kit.errors import FieldViolation
 from liangfa_kit.work import Handler, Work
 from liangfa_procedure.clocks import Calendar
 from liangfa_procedure.documents import documents
@@ -66,10 +67,13 @@ class SteppingCommands:
         check_contents(step, request)
         at = happened_at(request, transfer, work.now)
         taken = _taken(step, request, work, row["steps"] + 1, at)
-        _move(step, request, transfer, taken, at)
         running = Clocks(transfer, work, self._calendar)
-        running.take(step, request.suspect_id, at)
+        if request.HasField("happened_at") and running.begins_after(step, taken.suspect_id, at):
+            raise errors.TimeOutOfOrder
+        _move(step, request, transfer, taken, at)
         giving = HandOver(transfer, row, work, self._keyring)
+        giving.acknowledge_answered(step, taken.suspect_id, running, at)
+        running.take(step, taken.suspect_id, at)
         if step.id == ACCEPT:
             giving.acknowledge_all(running, at)
         receipt = giving.give(taken, party(transfer, step.gives_to)) if step.is_hand_over else None
@@ -186,6 +190,9 @@ def _move(step: Step, request: rpc.TakeStepRequest, transfer: pb.Transfer, taken
                 suspect.state = suspect.state or FIRST_SUSPECT_STATE
     if "receiving_organ" in step.required_fields and step.to_state is not None:
         organ = request.fields["receiving_organ"]
+        if organ in {transfer.sender.id, transfer.supervisor.id}:
+            words = "不能是移送机关或者检察机关 (must be neither the sender nor the supervisor)"
+            raise errors.invalid([FieldViolation("fields.receiving_organ", "SIDES_NOT_DISTINCT", words)])
         transfer.receiver.CopyFrom(pb.Organisation(id=organ, name=request.fields.get("receiving_organ_name", organ)))
     transfer.changed_at.FromDatetime(at)
 

@@ -83,7 +83,8 @@ class TransferServicer(TransferServiceServicer):
         found = [_allowed(step, "") for step in PROCEDURE.allowed(transfer.state) if _is_for(step, transfer)]
         for suspect in transfer.suspects if transfer.state == FILED else ():
             steps = PROCEDURE.allowed(suspect.state, Scope.SUSPECT)
-            found += [_allowed(step, suspect.id) for step in steps if _is_for(step, transfer)]
+            mine = [step for step in steps if _is_for(step, transfer) and not _is_used_up(step, suspect)]
+            found += [_allowed(step, suspect.id) for step in mine]
         return rpc.ListAllowedStepsResponse(steps=found, version=transfer.version)
 
     async def GetTransfer(self, request: rpc.GetTransferRequest, _context: Any) -> rpc.GetTransferResponse:
@@ -147,6 +148,10 @@ def _call(request_id: str) -> Call:
 def _is_for(step: Step, transfer: pb.Transfer) -> bool:
     actor = current().caller
     return bool(side_of(step, actor, sides(actor, transfer), SIDE_BY_ROLE))
+
+
+def _is_used_up(step: Step, suspect: pb.Suspect) -> bool:
+    return bool(step.most) and suspect.taken[step.id] >= step.most
 
 
 def _allowed(step: Step, suspect_id: str) -> rpc.AllowedStep:
