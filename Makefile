@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 ##@ Start here
-.PHONY: help setup demo test test-cluster
+.PHONY: help setup demo test
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -16,16 +16,13 @@ setup: .venv/.ready ## Make the virtual environment and install exactly what the
 demo: setup ## Run the demo district, live (ARGS=--exit ends by itself)
 	$(BIN)/liangfa demo $(ARGS)
 
-test: setup ## Run every test but those that kill Kafka brokers
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not cluster" $(ARGS)
-
-test-cluster: setup ## Run the tests that kill Kafka brokers, alone
-	$(BIN)/pytest -m cluster $(ARGS)
+test: setup ## Run every test
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 ##@ Develop
 .PHONY: quick check fix protos bench evaluate clean
 quick: setup ## Run the tests that take about a minute
-	$(BIN)/pytest -n 2 -m "not slow and not fault and not cluster" $(ARGS)
+	$(BIN)/pytest -n 2 -m "not slow and not fault" $(ARGS)
 
 check: setup ## Lint, types, layers, protos
 	$(BIN)/ruff format --check .

@@ -5,7 +5,8 @@ It has no business in it, so that the kit is proved by itself. `TallyRaised` is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -237,3 +238,13 @@ async def model_service(
 def tally_broker(folder: Path) -> Broker:
     """Return the broker of a test in `folder`: the local log, or Kafka with several partitions."""
     return open_broker(folder, (Topic(TOPIC, owner="tally", partitions=3),))
+
+
+async def kept_up(work: Callable[[], Awaitable[None]], troubles: list[Exception]) -> None:
+    """Start background work again when it fails, as hosting does; what it failed of is kept for the test's report."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - hosting restarts whatever failed
+            troubles.append(error)
+            await asyncio.sleep(0.1)

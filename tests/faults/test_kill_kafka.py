@@ -17,13 +17,12 @@ from liangfa_kit.settings import Kafka
 from tests.servers.kafka.brokers import fresh
 from tests.servers.kafka.cluster import Cluster, cluster
 from tests.servers.kafka.jars import class_path
-from tests.tally import TOPIC, Tally, model_service, seen, tally_service
+from tests.tally import TOPIC, Tally, kept_up, model_service, seen, tally_service
 
 pytestmark = [
     pytest.mark.fault,
     pytest.mark.asyncio,
     pytest.mark.timeout(420),
-    pytest.mark.cluster,
     pytest.mark.xdist_group("kafka-faults"),
     pytest.mark.usefixtures("kafka_sockets_swept"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -59,9 +58,12 @@ async def working(folder: Path, settings: Kafka) -> AsyncIterator[tuple[Tally, R
     writing, reading = KafkaBroker(settings, TOPICS), KafkaBroker(settings, TOPICS)
     async with tally_service(folder) as tally, model_service(folder, reading) as (model, consumer):
         relay = tally.relay(writing)
-        tasks = [asyncio.ensure_future(relay.run()), asyncio.ensure_future(consumer.run())]
+        troubles: list[Exception] = []
+        tasks = [asyncio.ensure_future(kept_up(work, troubles)) for work in (relay.run, consumer.run)]
         try:
             yield tally, relay, model, consumer
+        except TimeoutError as error:
+            raise AssertionError(f"waited in vain: {relay.state}, {consumer.state}, {troubles}") from error
         finally:
             for task in tasks:
                 task.cancel()
@@ -132,7 +134,7 @@ async def test_members_that_join_and_leave_lose_and_repeat_nothing(tmp_path: Pat
         joined: list[int] = []
         for broker in brokers:
             async with model_service(tmp_path, broker, batch_size=20) as (_, second):
-                task = asyncio.ensure_future(second.run())
+                task = asyncio.ensure_future(kept_up(second.run, []))
                 await until(lambda member=second: member.state.applied > 0 or filing.done())  # type: ignore[misc]
                 joined.append(second.state.applied)
                 task.cancel()

@@ -6,7 +6,7 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from liangfa_kit.errors import Unavailable
 from liangfa_kit.verify import journal_faults
 from tests.servers import postgres
 from tests.servers.databases import put_on_postgres
-from tests.tally import KIT, Tally, model_service, seen, tallies, tally_broker, tally_service
+from tests.tally import KIT, Tally, kept_up, model_service, seen, tallies, tally_broker, tally_service
 
 KILLS = 8
 CLIENTS = 16
@@ -63,21 +63,12 @@ async def client(tally: Tally, number: int, told: Told, ended: asyncio.Event) ->
             sent += 1
 
 
-async def kept_up(work: Callable[[], Awaitable[None]]) -> None:
-    """Start background work again when the database is away, as hosting does."""
-    while True:
-        try:
-            await work()
-        except Unavailable:
-            await asyncio.sleep(0.1)
-
-
 async def storm(folder: Path, server: postgres.PostgresServer) -> Told:
     """Kill the server `KILLS` times while clients, relay and consumer work; then let the clients finish."""
     chance, told, ended = random.Random(20261123), Told(), asyncio.Event()
     broker = tally_broker(folder)
     async with tally_service(folder, SystemClock()) as tally, model_service(folder, broker) as (_, consumer):
-        background = [asyncio.create_task(kept_up(work)) for work in (tally.relay(broker).run, consumer.run)]
+        background = [asyncio.create_task(kept_up(work, [])) for work in (tally.relay(broker).run, consumer.run)]
         clients = [asyncio.create_task(client(tally, number, told, ended)) for number in range(CLIENTS)]
         for _ in range(KILLS):
             await asyncio.sleep(chance.uniform(0.3, 1.0))

@@ -33,8 +33,6 @@ from tests.echo import ISSUER, NAME, EchoService, pipeline_of
 from tests.tally import CLERK
 
 pytestmark = pytest.mark.asyncio
-TOKEN = ISSUER.issue(CLERK)
-BEARER = (("authorization", f"Bearer {TOKEN}"),)
 
 
 @asynccontextmanager
@@ -49,6 +47,11 @@ async def serving(
             yield server, channel
     finally:
         await server.drain()
+
+
+def bearer() -> tuple[tuple[str, str], ...]:
+    """Return the header of a token issued now: one of the time of import would run out before the suite has ended."""
+    return (("authorization", f"Bearer {ISSUER.issue(CLERK)}"),)
 
 
 def echo_pipeline(service: EchoService | None = None, telemetry: Telemetry | None = None, **limits: Any) -> Pipeline:
@@ -111,7 +114,7 @@ async def test_a_call_without_a_deadline_gets_the_default() -> None:
     async with serving(echo_pipeline(service, default_call_seconds=0.05)) as (_, channel):
         wait = channel.unary_unary(f"/{NAME}/Wait", StringValue.SerializeToString, StringValue.FromString)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await wait(StringValue(), metadata=BEARER)
+            await wait(StringValue(), metadata=bearer())
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         error = from_wire(caught.value.code(), caught.value.details(), caught.value.trailing_metadata())
         assert error.reason == "DEADLINE_EXCEEDED"
@@ -174,7 +177,7 @@ async def test_calls_that_nobody_answered_are_repeated_where_that_does_no_harm()
     )
     async with (
         serving(pipeline) as (server, _),
-        connect(f"127.0.0.1:{server.port}", Outgoing(lambda: TOKEN), [toy_service()]) as channel,
+        connect(f"127.0.0.1:{server.port}", Outgoing(lambda: ISSUER.issue(CLERK)), [toy_service()]) as channel,
     ):
         for name in ("GetIt", "DoIt"):
             call = channel.unary_unary(
@@ -208,9 +211,9 @@ async def test_calls_are_traced_and_measured_when_asked_for() -> None:
     async with serving(echo_pipeline(service, telemetry)) as (_, channel):
         say = channel.unary_unary(f"/{NAME}/Say", StringValue.SerializeToString, StringValue.FromString)
         refuse = channel.unary_unary(f"/{NAME}/Refuse", StringValue.SerializeToString, StringValue.FromString)
-        await say(StringValue(value="x"), metadata=(*BEARER, ("traceparent", given)))
+        await say(StringValue(value="x"), metadata=(*bearer(), ("traceparent", given)))
         with pytest.raises(grpc.aio.AioRpcError):
-            await refuse(StringValue(value="x"), metadata=BEARER)
+            await refuse(StringValue(value="x"), metadata=bearer())
     said, refused = exporter.get_finished_spans()
     assert (said.name, f"{said.context.trace_id:032x}") == (f"{NAME}/Say", given[3:35])
     assert service.seen[0][2] == given[3:35]
@@ -251,5 +254,5 @@ async def test_a_service_may_ask_another_on_behalf_of_its_caller() -> None:
         )
         async with serving(outer) as (_, plain), channel:
             say = plain.unary_unary(f"/{NAME}/Say", StringValue.SerializeToString, StringValue.FromString)
-            assert (await say(StringValue(value="x"), metadata=BEARER)).value == "x"
+            assert (await say(StringValue(value="x"), metadata=bearer())).value == "x"
     assert inner.seen[0][0] == CLERK
