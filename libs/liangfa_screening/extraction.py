@@ -22,7 +22,8 @@ _NEGATION = re.compile(
     r"(?:(?<!从)未|没|并未|尚未|从未|均未|并无|(?<!三)无|不|并非|(?<!除)非)|"
     r"(?:不存在|不含|不属于?|不在|不是|并非|排除|否认|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)[^，。；]{0,8})\Z"
 )
-_INNER = re.compile("(?:未|没有)(?:发现|检出|查见|查到)|不存在|并非")
+_INNER = re.compile("(?:未|没有)(?:发现|检出|查见|查到)|不存在|并非|不是")
+_ALLEGED = re.compile("(?:怀疑|疑似|举报|投诉|反映|爆料|来电|来信|热线|网传|传言)[^。；]{0,60}$")
 _UNDONE = re.compile(r"(?:未|没有?|无|不)$")
 _OTHERS_MONEY = re.compile(
     r"(?:罚|注册|投资|合同(?:价|款|金|总|标|约定)|造价|工程款|估值|房租|租金|工资|垫付|保证金|押金|单价|设备|市价|补税|滞纳金|修复|补缴|年收入|营业收入|"
@@ -130,8 +131,10 @@ def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
         return text.found(extractor.fact, label, False, *never[0].span())
     denials = [] if extractor.deny is None else [m.span() for m in extractor.deny.matches(plain, live) if _stands(m)]
     taken_back: tuple[int, int] | None = denials[0] if denials else None
-    for match in extractor.affirm.matches(plain, live) if extractor.affirm is not None else ():
-        if _is_negated(match):
+    affirming = [] if extractor.affirm is None else list(extractor.affirm.matches(plain, live))
+    refuted = {match[0] for match in affirming if _is_negated(match)}
+    for match in affirming:
+        if match[0] in refuted and (_is_negated(match) or _is_alleged(match)):
             taken_back = taken_back or match.span()
         elif not any(_cancels(denial, match.span(), text.text) for denial in denials):
             return text.found(extractor.fact, label, True, match.start(), match.end())
@@ -169,6 +172,11 @@ def _is_negated(match: re.Match[str]) -> bool:
         _NEGATION.search(match.string[max(0, match.start() - 14) : match.start()]) is not None
         or _INNER.search(match[0]) is not None
     )
+
+
+def _is_alleged(match: re.Match[str]) -> bool:
+    """Tell whether somebody only says so: a complaint, a suspicion. What was found out decides then."""
+    return _ALLEGED.search(match.string[max(0, match.start() - 70) : match.start()]) is not None
 
 
 def _stands(denial: re.Match[str]) -> bool:

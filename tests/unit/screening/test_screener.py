@@ -72,6 +72,22 @@ def test_a_denied_behaviour_is_not_one() -> None:
     assert not screened("抽检火锅底料，未检出罂粟碱、吗啡等成分。", "食品抽检").suspected
 
 
+def test_a_suspicion_that_the_tests_refuted_is_no_fact_and_one_they_confirmed_is() -> None:
+    """A complaint tells what somebody thinks; what was found decides, wherever it stands."""
+    text = "有顾客投诉，怀疑店家在卤水中放了罂粟壳。市场监管所抽样送检。对后厨搜查{}罂粟壳及其制品。"
+    assert not screened(text.format("未发现"), "餐饮服务食品安全").suspected
+    assert screened(text.format("发现"), "餐饮服务食品安全").suspected
+
+
+def test_penalties_that_somebody_never_had_are_not_counted() -> None:
+    """Two earlier penalties are a condition of the repeat offence: 没有被…给予过二次 tells of none."""
+    text = (
+        "隐匿收入，少缴税款327万元，占应纳税额六成。经税务机关通知后缴清税款、滞纳金和罚款。五年内{}给予二次行政处罚。"
+    )
+    assert not screened(text.format("没有被税务机关"), "偷税").suspected
+    assert screened(text.format("曾被税务机关"), "偷税").suspected
+
+
 def test_untreated_acts_of_one_party_reach_a_standard_together_and_are_named() -> None:
     """Two amounts below the threshold are above it together; the other case is named."""
     text = "销售假冒名牌皮鞋，销售金额3万元。"
