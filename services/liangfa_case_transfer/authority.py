@@ -34,6 +34,7 @@ RULES: dict[str, frozenset[str]] = {
     f"{_SERVICE}ExtendClock": frozenset({HEAD, POLICE_HEAD, CHIEF, JUDGE}),
     f"{_SERVICE}SignReceipt": ACTING,
     f"{_SERVICE}ListReceipts": READING,
+    f"{_SERVICE}ListPublicKeys": READING,
 }
 
 

@@ -29,6 +29,11 @@ def key_id(public: Ed25519PublicKey) -> str:
     return hashlib.sha256(public.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()
 
 
+def pem(public: Ed25519PublicKey) -> str:
+    """Return a public key as text (PEM, SubjectPublicKeyInfo)."""
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
 class Keyring:
     """The organisations' keys in `folder`, a folder for each, made on first use."""
 

@@ -15,14 +15,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from liangfa_cli import ledger
+from liangfa_cli.options import Address, Agency, AgencyName, AgencyType, As, Folder, Person, PersonName, Region
 from liangfa_kit.errors import PlatformError
 
 app = typer.Typer(
     no_args_is_help=True, help="两法 Liangfa: enforcement and criminal justice, linked.", add_completion=False
 )
+app.add_typer(ledger.app, name="ledger")
 out = Console()
 err = Console(stderr=True)
-_Folder = Annotated[Path, typer.Option("--folder", help="Where the platform keeps its data.")]
 
 
 def main() -> None:
@@ -37,7 +39,7 @@ def main() -> None:
 
 @app.command()
 def up(
-    folder: _Folder = Path("var"),
+    folder: Folder = Path("var"),
     port: Annotated[int, typer.Option(help="TCP port of the gRPC server.")] = 7420,
 ) -> None:
     """Run the whole platform in one process."""
@@ -47,7 +49,7 @@ def up(
 @app.command()
 def serve(
     name: Annotated[str, typer.Argument(help="enforcement_record, joint_meeting or supervision")],
-    folder: _Folder = Path("var"),
+    folder: Folder = Path("var"),
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 0,
 ) -> None:
     """Run one service; several processes share the folder and its event log."""
@@ -73,7 +75,7 @@ async def _serve(folder: Path, port: int, only: str | None) -> None:
 
 @app.command()
 def demo(
-    folder: _Folder = Path("var/demo"),
+    folder: Folder = Path("var/demo"),
     ends: Annotated[bool, typer.Option("--exit", help="End by itself with exit code 0.")] = False,
 ) -> None:
     """Show the platform at work in a demo district, on a table of real published penalties."""
@@ -132,7 +134,7 @@ def _print_flips(source: Path, screener: object, folder: Path) -> None:
 
 
 @app.command()
-def verify(folder: _Folder = Path("var")) -> None:
+def verify(folder: Folder = Path("var")) -> None:
     """Check every journal against its hash chain, and every file that it names; exit code 1 names what was changed."""
     from liangfa_cli.journals import checked
     from liangfa_kit.settings import PlatformSettings, Storage, load
@@ -148,16 +150,6 @@ def verify(folder: _Folder = Path("var")) -> None:
             told = f"position {fault.position}, {fault.stream} v{fault.version}: {fault.message}"
             out.print(f"  [red]{fault.rule}[/] {escape(told)}", soft_wrap=True)
     raise typer.Exit(1 if bad else 0)
-
-
-_Address = Annotated[str, typer.Option(help="host:port of the platform.")]
-_As = Annotated[str, typer.Option("--as", help="Role: procurator, police, justice_supervisor, officer, agency_head.")]
-_Region = Annotated[str, typer.Option(help="Division code of the caller.")]
-_Agency = Annotated[str, typer.Option(help="Agency id of the caller.")]
-_AgencyName = Annotated[str, typer.Option(help="Name of the agency; its id when left out.")]
-_AgencyType = Annotated[str, typer.Option(help="Kind of agency, as the rule library calls it: market_regulation …")]
-_Person = Annotated[str, typer.Option(help="Id of the person who acts; the account of this machine when left out.")]
-_PersonName = Annotated[str, typer.Option(help="Name of the person who acts.")]
 
 
 @app.command()
@@ -179,15 +171,15 @@ def health(address: Annotated[str, typer.Option(help="host:port of the platform.
 
 @app.command()
 def token(
-    role: _As = "procurator",
-    region: _Region = "420111",
-    agency: _Agency = "operator-desk",
-    folder: _Folder = Path("var"),
+    role: As = "procurator",
+    region: Region = "420111",
+    agency: Agency = "operator-desk",
+    folder: Folder = Path("var"),
     minutes: Annotated[int, typer.Option(min=1, max=1_440, help="How long it is good for.")] = 15,
-    agency_name: _AgencyName = "",
-    agency_type: _AgencyType = "",
-    person: _Person = "",
-    person_name: _PersonName = "",
+    agency_name: AgencyName = "",
+    agency_type: AgencyType = "",
+    person: Person = "",
+    person_name: PersonName = "",
 ) -> None:
     """Print a short-lived token; needs the platform's signing key, so it works on its own machine only."""
     from liangfa_cli.identity import Caller, token_source
@@ -200,7 +192,7 @@ def token(
 def keys(
     action: Annotated[str, typer.Argument(help="list; rotate: sign with a new key; distrust: refuse a key")] = "list",
     kid: Annotated[str, typer.Argument(help="Key to distrust.")] = "",
-    folder: _Folder = Path("var"),
+    folder: Folder = Path("var"),
 ) -> None:
     """Look after the keys that sign tokens. A running platform takes a change up within seconds."""
     from liangfa_cli.identity import tend_keys
@@ -226,11 +218,11 @@ def templates(
 
 @app.command()
 def watch(
-    address: _Address = "127.0.0.1:7420",
-    role: _As = "procurator",
-    region: _Region = "420111",
-    agency: _Agency = "operator-desk",
-    folder: _Folder = Path("var"),
+    address: Address = "127.0.0.1:7420",
+    role: As = "procurator",
+    region: Region = "420111",
+    agency: Agency = "operator-desk",
+    folder: Folder = Path("var"),
     after: Annotated[int, typer.Option(help="Resume after this cursor; -1 only what is new.")] = -1,
     least: Annotated[int, typer.Option(help="Least severity: 1 info … 4 critical.")] = 1,
 ) -> None:
@@ -271,12 +263,12 @@ async def _watch(address: str, issue: Callable[[], str], after: int, least: int)
 @app.command()
 def consult(
     consultation: Annotated[str, typer.Argument(help="Id of a consultation that the agency takes part in.")],
-    agency: _Agency,
+    agency: Agency,
     say: Annotated[str, typer.Option(help="Say this first.")] = "",
-    address: _Address = "127.0.0.1:7420",
-    role: _As = "officer",
-    region: _Region = "420111",
-    folder: _Folder = Path("var"),
+    address: Address = "127.0.0.1:7420",
+    role: As = "officer",
+    region: Region = "420111",
+    folder: Folder = Path("var"),
 ) -> None:
     """Follow a consultation in the terminal; it goes on where it was when the connection is cut."""
     from liangfa_cli.following import follow
@@ -290,20 +282,20 @@ def consult(
 @app.command("import")
 def import_table(
     file: Annotated[Path, typer.Argument(help="CSV, XLSX or XLS.")],
-    agency: _Agency,
-    address: _Address = "127.0.0.1:7420",
-    region: _Region = "420111",
-    folder: _Folder = Path("var"),
+    agency: Agency,
+    address: Address = "127.0.0.1:7420",
+    region: Region = "420111",
+    folder: Folder = Path("var"),
     mapping: Annotated[Path | None, typer.Option(help="Confirmed mapping file (YAML).")] = None,
     suggest: Annotated[bool, typer.Option(help="Only print a suggested mapping, to be checked by a person.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Check everything, enter nothing.")] = False,
     rejects: Annotated[
         Path | None, typer.Option(help="Write the rows kept aside to this file (.csv or .xlsx).")
     ] = None,
-    agency_name: _AgencyName = "",
-    agency_type: _AgencyType = "",
-    person: _Person = "",
-    person_name: _PersonName = "",
+    agency_name: AgencyName = "",
+    agency_type: AgencyType = "",
+    person: Person = "",
+    person_name: PersonName = "",
 ) -> None:
     """Import an agency's own table, with progress; the same file twice changes nothing."""
     from liangfa_cli.identity import Caller, token_source
@@ -327,7 +319,7 @@ def events(
         str, typer.Argument(help="aside: list what was set aside; replay; rebuild; tail; topics")
     ] = "aside",
     name: Annotated[str, typer.Argument(help="Event to replay; service or topic to tail, all when left out.")] = "",
-    folder: _Folder = Path("var"),
+    folder: Folder = Path("var"),
     from_start: Annotated[bool, typer.Option("--from-start", help="tail: begin with the oldest.")] = False,
     once: Annotated[bool, typer.Option("--once", help="tail: end where the log ends now.")] = False,
     payload: Annotated[bool, typer.Option("--payload", help="tail: show the content too (personal data).")] = False,

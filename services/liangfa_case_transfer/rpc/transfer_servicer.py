@@ -11,7 +11,7 @@ from liangfa_case_transfer.commands.clock_commands import ClockCommands, Extend
 from liangfa_case_transfer.commands.handing_over import Sign, SigningCommands
 from liangfa_case_transfer.commands.opening import Open, OpeningCommands
 from liangfa_case_transfer.commands.stepping import FILED, PROCEDURE, SIDE_BY_ROLE, SteppingCommands, Take
-from liangfa_case_transfer.keyring import Keyring
+from liangfa_case_transfer.keyring import ALGORITHM, Keyring, pem
 from liangfa_case_transfer.queries import transferring
 from liangfa_case_transfer.tables import clocks, receipts
 from liangfa_kit.clock import Clock, to_micros
@@ -130,6 +130,23 @@ class TransferServicer(TransferServiceServicer):
         )
         return rpc.ListReceiptsResponse(receipts=map(pb.Receipt.FromString, bodies))
 
+    async def ListPublicKeys(self, request: rpc.ListPublicKeysRequest, _context: Any) -> rpc.ListPublicKeysResponse:
+        """List the keys with which receipts of a transfer are checked."""
+        transfer = await self._seen(request.transfer_id)
+        bodies = await self._store.read(lambda c: transferring.of_transfer(c, receipts, "number", transfer.id))
+        given = [party for body in bodies for party in _parties(pb.Receipt.FromString(body))]
+        parties = {one.id: one for one in (*given, transfer.sender, transfer.receiver, transfer.supervisor)}
+        keys = await asyncio.to_thread(lambda: [key for _, one in sorted(parties.items()) for key in self._keys(one)])
+        return rpc.ListPublicKeysResponse(keys=keys)
+
+    def _keys(self, organisation: pb.Organisation) -> list[pb.PublicKey]:
+        """Return the public keys of an organisation (blocking file work)."""
+        known = sorted(self._keyring.public_keys(organisation.id).items())
+        return [
+            pb.PublicKey(organisation=organisation, algorithm=ALGORITHM, key_id=key_id, pem=pem(key))
+            for key_id, key in known
+        ]
+
     async def _seen(self, transfer_id: str) -> pb.Transfer:
         """Return a transfer that the caller may see. Raises `TransferNotFound`."""
         body = await self._store.read(lambda c: transferring.transfer_body(c, transfer_id))
@@ -143,6 +160,10 @@ def _call(request_id: str) -> Call:
     if not request_id or len(request_id) > _LONGEST_REQUEST_ID:
         raise errors.request_id_required()
     return current().command(request_id)
+
+
+def _parties(receipt: pb.Receipt) -> tuple[pb.Organisation, pb.Organisation]:
+    return receipt.sender, receipt.receiver
 
 
 def _is_for(step: Step, transfer: pb.Transfer) -> bool:

@@ -37,6 +37,7 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "TransferService/ExtendClock": ({"agency_head", "police_head", "chief_procurator", "judge"}, "seen"),
     "TransferService/SignReceipt": (ACTING, "seen"),
     "TransferService/ListReceipts": (READING, "none"),
+    "TransferService/ListPublicKeys": (READING, "seen"),
 }
 RELATIONS = {
     "sender": ("market", "420111"),

@@ -10,13 +10,14 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from liangfa_case_transfer.exporting import file_flaws, receipts_file
 from liangfa_case_transfer.keyring import Keyring
 from liangfa_case_transfer.ledger import flaws
 from liangfa_case_transfer.wiring import key_folder
 from liangfa_kit.errors import NotFound, Precondition
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
-from tests.transferring import NAMES, OFFICER, POLICE, PROCURATOR, Service, running_service
+from tests.transferring import NAMES, OFFICER, POLICE, PROCURATOR, Service, person, running_service
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 PATH = ("report_to_head", "approve_transfer", "deliver_transfer", "copy_to_procuratorate", "accept_transfer")
@@ -152,3 +153,23 @@ async def test_only_the_receiver_signs_and_only_for_what_was_sent(service: Servi
         assert missing.value.reason == "RECEIPT_NOT_FOUND"
     signed = (await service.stub(POLICE).SignReceipt(request())).receipt
     assert (await service.stub(POLICE).SignReceipt(request(request_id="again"))).receipt == signed
+
+
+async def test_public_keys_are_given_to_those_who_see_the_transfer_and_check_its_receipts(
+    service: Service, tmp_path: Path
+) -> None:
+    """The same keys as on disk, a former organ's among them, and the export of it all is sound."""
+    transfer = await service.open()
+    await service.walk(transfer, (*PATH[:3], "accept_transfer"))
+    await service.take(transfer, "forward_transfer", fields={"receiving_organ": "other-organ", "reason": "无管辖权"})
+    request = rpc.ListPublicKeysRequest(transfer_id=transfer.id)
+    keys = (await service.stub(PROCURATOR).ListPublicKeys(request)).keys
+    on_disk = public_keys(tmp_path)
+    assert {(key.organisation.id, key.key_id) for key in keys} == {
+        (name, key_id) for name in ("market", "police") for key_id in on_disk[name]
+    }
+    assert {key.organisation.name for key in keys} == {NAMES["market"], NAMES["police"]}
+    content = receipts_file(await receipts(service, transfer), keys)
+    assert {flaw.rule for flaw in file_flaws(content)} == {"OPEN"}
+    with pytest.raises(NotFound):
+        await service.stub(person("ecology", "officer")).ListPublicKeys(request)

@@ -538,6 +538,42 @@ class Signature(_message.Message):
 Global___Signature: _TypeAlias = Signature  # noqa: Y015
 
 @_typing.final
+class PublicKey(_message.Message):
+    """A public key of an organisation: whoever has it checks what the organisation signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANISATION_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    PEM_FIELD_NUMBER: _builtins.int
+    algorithm: _builtins.str
+    """ed25519."""
+    key_id: _builtins.str
+    """Id of the key: the SHA-256 of its raw public part, hexadecimal."""
+    pem: _builtins.str
+    """The key, PEM (SubjectPublicKeyInfo)."""
+    @_builtins.property
+    def organisation(self) -> Global___Organisation:
+        """Organisation whose key it is."""
+
+    def __init__(
+        self,
+        *,
+        organisation: Global___Organisation | None = ...,
+        algorithm: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+        pem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["organisation", b"organisation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "key_id", b"key_id", "organisation", b"organisation", "pem", b"pem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublicKey: _TypeAlias = PublicKey  # noqa: Y015
+
+@_typing.final
 class Receipt(_message.Message):
     """Proof of one hand-over, held by both sides. `statement` and `acknowledgement` are canonical JSON: exactly these bytes are
     signed, so that a verifier needs nothing but them and the public keys.

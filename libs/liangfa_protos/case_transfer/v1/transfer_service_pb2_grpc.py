@@ -80,6 +80,11 @@ class TransferServiceStub:
                 request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptsRequest.SerializeToString,
                 response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptsResponse.FromString,
                 _registered_method=True)
+        self.ListPublicKeys = channel.unary_unary(
+                '/liangfa_protos.case_transfer.v1.TransferService/ListPublicKeys',
+                request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysResponse.FromString,
+                _registered_method=True)
 
 
 class TransferServiceServicer:
@@ -149,6 +154,13 @@ class TransferServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPublicKeys(self, request, context):
+        """List the public keys of the organisations that signed, or may sign, receipts of a transfer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TransferServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +208,11 @@ def add_TransferServiceServicer_to_server(servicer, server):
                     servicer.ListReceipts,
                     request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptsRequest.FromString,
                     response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptsResponse.SerializeToString,
+            ),
+            'ListPublicKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPublicKeys,
+                    request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysRequest.FromString,
+                    response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -442,6 +459,33 @@ class TransferService:
             '/liangfa_protos.case_transfer.v1.TransferService/ListReceipts',
             liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptsRequest.SerializeToString,
             liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPublicKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liangfa_protos.case_transfer.v1.TransferService/ListPublicKeys',
+            liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysRequest.SerializeToString,
+            liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,8 @@ class TransferServiceStub:
     """Sign for what was handed over."""
     ListReceipts: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ListReceiptsRequest, _transfer_service_pb2.ListReceiptsResponse]
     """List receipts, all or only those sent and not received."""
+    ListPublicKeys: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ListPublicKeysRequest, _transfer_service_pb2.ListPublicKeysResponse]
+    """List the public keys of the organisations that signed, or may sign, receipts of a transfer."""
 
 @_typing.type_check_only
 class TransferServiceAsyncStub(TransferServiceStub):
@@ -75,6 +77,8 @@ class TransferServiceAsyncStub(TransferServiceStub):
     """Sign for what was handed over."""
     ListReceipts: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ListReceiptsRequest, _transfer_service_pb2.ListReceiptsResponse]  # type: ignore[assignment]
     """List receipts, all or only those sent and not received."""
+    ListPublicKeys: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ListPublicKeysRequest, _transfer_service_pb2.ListPublicKeysResponse]  # type: ignore[assignment]
+    """List the public keys of the organisations that signed, or may sign, receipts of a transfer."""
 
 class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
     """Opens transfers, takes steps, shows clocks, keeps receipts."""
@@ -150,5 +154,13 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_transfer_service_pb2.ListReceiptsResponse, _abc.Awaitable[_transfer_service_pb2.ListReceiptsResponse]]:
         """List receipts, all or only those sent and not received."""
+
+    @_abc_1.abstractmethod
+    def ListPublicKeys(
+        self,
+        request: _transfer_service_pb2.ListPublicKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_service_pb2.ListPublicKeysResponse, _abc.Awaitable[_transfer_service_pb2.ListPublicKeysResponse]]:
+        """List the public keys of the organisations that signed, or may sign, receipts of a transfer."""
 
 def add_TransferServiceServicer_to_server(servicer: TransferServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

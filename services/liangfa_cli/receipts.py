@@ -1,0 +1,66 @@
+"""What the terminal shows of receipts: each with its sides, its standing, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.text import Text
+
+from liangfa_case_transfer.exporting import file_flaws, read_receipts
+from liangfa_case_transfer.ledger import Flaw
+from liangfa_procedure.steps import Procedure
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+
+OPEN = "OPEN"
+
+
+def verdict(content: bytes, trusted: Sequence[pb.PublicKey] | None, *, is_whole: bool) -> tuple[list[Text], bool]:
+    """Return what is told of a file of receipts, and whether nothing in it was altered. Raises `Invalid`."""
+    receipts, keys = read_receipts(content)
+    found = file_flaws(content, trusted, is_whole=is_whole)
+    altered = [flaw for flaw in found if flaw.rule != OPEN]
+    lines = [*_of_file(found), *(line for receipt in receipts for line in _of_receipt(receipt, found))]
+    still_open = len(found) - len(altered)
+    summary = f"{len(receipts)} 份回执，{still_open} 份尚待签收，{len(altered)} 处被改动 · "
+    summary += f"{len(receipts)} receipts, {still_open} not signed for yet, {len(altered)} alterations"
+    lines.append(Text(summary, style="bold red" if altered else "bold green"))
+    if trusted is None and not altered:
+        lines += _fingerprints(keys)
+    return lines, not altered
+
+
+def _of_receipt(receipt: pb.Receipt, found: Iterable[Flaw]) -> Iterator[Text]:
+    mine = [flaw for flaw in found if flaw.receipt_id == receipt.id]
+    altered = [flaw for flaw in mine if flaw.rule != OPEN]
+    line = Text(f"{receipt_words(receipt)}  ")
+    if altered:
+        line.append("被改动 altered", style="bold red")
+    elif mine:
+        line.append("已发出，尚待签收 sent, not signed for yet", style="yellow")
+    else:
+        line.append("完好 sound", style="green")
+    yield line
+    for flaw in altered:
+        yield Text(f"    {flaw.rule} {flaw.message}", style="red")
+
+
+def _of_file(found: Iterable[Flaw]) -> Iterator[Text]:
+    for flaw in found:
+        if not flaw.receipt_id:
+            yield Text(f"文件 the file: {flaw.rule} {flaw.message}", style="red")
+
+
+def _fingerprints(keys: Iterable[pb.PublicKey]) -> Iterator[Text]:
+    words = "公钥取自该文件本身：仅证明导出后未被改动；请核对下列公钥指纹，或用 --keys 指定另行取得的公钥 · "
+    words += "keys were taken from the file itself: compare their ids, or name keys that came another way with --keys"
+    yield Text(words, style="yellow")
+    for key in keys:
+        yield Text(f"    {key.organisation.id}  {key.algorithm}  {key.key_id}", style="dim")
+
+
+def receipt_words(receipt: pb.Receipt) -> str:
+    """Return which receipt it is: number, step, from whom, to whom, when."""
+    step = Procedure.load().steps.get(receipt.step)
+    name = f"{step.name_zh} {step.name_en}" if step is not None else receipt.step
+    sides = f"{receipt.sender.name or receipt.sender.id} → {receipt.receiver.name or receipt.receiver.id}"
+    return f"第 {receipt.number} 号 {name}  {sides}"

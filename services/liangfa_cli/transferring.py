@@ -1,0 +1,21 @@
+"""What the commands ask of case_transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+
+if TYPE_CHECKING:
+    from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceAsyncStub
+
+
+async def receipts_and_keys(
+    stub: TransferServiceAsyncStub, transfer_id: str
+) -> tuple[Sequence[pb.Receipt], Sequence[pb.PublicKey]]:
+    """Return a transfer's receipts, and the public keys of its organisations. Raises `NotFound`."""
+    found = await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=transfer_id, limit=1))
+    keys = await stub.ListPublicKeys(rpc.ListPublicKeysRequest(transfer_id=transfer_id))
+    return found.receipts, keys.keys
