@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+FOLDER ?= var/distributed
 
 ##@ Start here
-.PHONY: help setup demo test
+.PHONY: help setup demo up-distributed down-distributed test
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## Make the virtual environment and install exactly what the lock says
 
@@ -15,6 +16,12 @@ setup: .venv/.ready ## Make the virtual environment and install exactly what the
 
 demo: setup ## Run the demo district, live (ARGS=--exit ends by itself)
 	$(BIN)/liangfa demo $(ARGS)
+
+up-distributed: setup ## Run PostgreSQL, Kafka and a process for each service (FOLDER=var/distributed)
+	$(BIN)/python -m scripts.up_distributed --folder $(FOLDER)
+
+down-distributed: setup ## Stop what up-distributed started
+	$(BIN)/python -m scripts.up_distributed down --folder $(FOLDER)
 
 test: setup ## Run every test
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)

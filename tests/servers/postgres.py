@@ -48,6 +48,12 @@ class PostgresServer:
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
         self.pid = _launch(self.folder, int(self.url.rpartition(":")[2].partition("/")[0]), durable=self.durable)
 
+    def shut_down(self) -> None:
+        """End the server in order and keep its folder; one that is not ours is left alone."""
+        if self.pid:
+            _signal(self.pid, signal.SIGINT)
+            _wait_gone(self.pid)
+
     def stop(self) -> None:
         """End the server and remove its folder; one that is not ours is left alone."""
         if self.pid:
@@ -76,11 +82,34 @@ def start(*, durable: bool = False) -> PostgresServer:
         pytest.skip(MISSING)
     folder = Path(tempfile.mkdtemp(prefix="liangfa-postgres-"))
     folder.chmod(0o755)
+    return _started(folder, durable=durable)
+
+
+def start_kept(folder: Path) -> PostgresServer:
+    """Start a durable server on `folder`, made on the first use and kept. Skips like `start` without binaries.
+
+    The caller sees to it that nobody else runs one there: one that is left from a killed run is ended first. As root
+    the server runs as somebody else, who has to be able to reach `folder`.
+    """
+    if binaries() is None:
+        pytest.skip(MISSING)
+    folder.mkdir(parents=True, exist_ok=True)
+    left = folder / "data" / "postmaster.pid"
+    if left.exists():
+        pid = int(left.read_text().split()[0])
+        if _is_alive(pid) and Path(f"/proc/{pid}/comm").read_text().strip() == "postgres":
+            _signal(pid, signal.SIGINT)
+            _wait_gone(pid)
+    return _started(folder, durable=True)
+
+
+def _started(folder: Path, *, durable: bool) -> PostgresServer:
     data = folder / "data"
-    data.mkdir()
-    if os.geteuid() == 0:
-        os.chown(data, *_user())
-    _run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", *_LOCALE)
+    if not (data / "PG_VERSION").exists():
+        data.mkdir(exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(data, *_user())
+        _run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", *_LOCALE)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -38,13 +38,17 @@ class Node:
 
 @dataclass
 class Cluster:
-    """Running brokers. `settings` are broker settings over the defaults of these tests."""
+    """Running brokers. `settings` are broker settings over the defaults of these tests.
+
+    `wrapper` is a command that runs each broker's command.
+    """
 
     folder: Path
     nodes: Sequence[Node]
     settings: Mapping[str, str] = field(default_factory=dict)
     listener: str = "PLAINTEXT"
     formatting: Sequence[str] = ()
+    wrapper: Sequence[str] = ()
 
     @property
     def servers(self) -> str:
@@ -52,11 +56,13 @@ class Cluster:
         return ",".join(f"localhost:{node.port}" for node in self.nodes)
 
     def start(self) -> None:
-        """Format the folders and start every broker; returns when all answer."""
+        """Format the folders that are new and start every broker; returns when all answer."""
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         for node in self.nodes:
-            node.folder.mkdir(parents=True)
+            node.folder.mkdir(parents=True, exist_ok=True)
             node.properties.write_text(self._properties(node))
+            if (node.folder / "log" / "meta.properties").exists():
+                continue
             tool = [
                 "kafka.tools.StorageTool",
                 "format",
@@ -68,7 +74,7 @@ class Cluster:
             done = subprocess.run([*_java(), *tool], capture_output=True, text=True, timeout=60, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
         for node in self.nodes:
-            launch(node)
+            launch(node, self.wrapper)
         for node in self.nodes:
             await_ready(node)
 
@@ -90,7 +96,7 @@ class Cluster:
 
     def restart(self, number: int = 0) -> None:
         """Start a broker that was ended, on its folder and port; returns when it answers."""
-        launch(self.nodes[number])
+        launch(self.nodes[number], self.wrapper)
         await_ready(self.nodes[number])
 
     def stop(self) -> None:
@@ -149,10 +155,10 @@ def free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def launch(node: Node) -> None:
+def launch(node: Node, wrapper: Sequence[str] = ()) -> None:
     """Start a broker's process."""
     with (node.folder / "output").open("ab") as output:
-        command = [*_java(), "kafka.Kafka", str(node.properties)]
+        command = [*wrapper, *_java(), "kafka.Kafka", str(node.properties)]
         node.process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     _LAUNCHED.append(node.process)
 
