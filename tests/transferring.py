@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,17 @@ def documents(step: Step) -> list[pb.Document]:
     ]
 
 
+def other_organ(transfer: pb.Transfer) -> str:
+    """Return a police organ to which a transfer may be passed on."""
+    return "city-police" if transfer.receiver.id == "police" else "police"
+
+
+def holder(by: Actor, transfer: pb.Transfer) -> Actor:
+    """Return the person in the organ that has the transfer, when it is a police officer."""
+    organ = transfer.receiver
+    return replace(by, agency_id=organ.id, agency_name=organ.name) if by.agency_id == "police" else by
+
+
 @dataclass
 class Service:
     """A running service. `stub(person)` is one on which the person calls."""
@@ -92,16 +103,16 @@ class Service:
         return (await self.stub(by).OpenTransfer(opening(**rest))).transfer  # type: ignore[no-any-return]
 
     async def take(self, transfer: pb.Transfer, name: str, by: Actor | None = None, **rest: Any) -> Any:
-        """Take a step with everything that it needs; `transfer` is brought up to date."""
+        """Take a step with everything that it needs; `transfer` is brought up to date. The police are who has the case."""
         step = PROCEDURE.step(name)
-        by = by or PEOPLE[min(step.roles)]
+        by = by or holder(PEOPLE[min(step.roles)], transfer)
         given: dict[str, Any] = {
             "request_id": str(uuid.uuid4()),
             "transfer_id": transfer.id,
             "step": name,
             "expected_version": transfer.version,
             "documents": documents(step),
-            "fields": dict.fromkeys(step.required_fields, "police") if step.required_fields else {},
+            "fields": dict.fromkeys(step.required_fields, other_organ(transfer)),
         }
         reply = await self.stub(by).TakeStep(rpc.TakeStepRequest(**(given | rest)))
         transfer.CopyFrom(reply.transfer)

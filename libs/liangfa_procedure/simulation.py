@@ -150,14 +150,15 @@ def _allow(game: _Play, told: Told) -> None:
 
 
 def _begin_where_the_story_does(game: _Play, told: Told) -> None:
-    # A story that begins in the middle need not say where, when its first step can be taken from one state only.
-    only = next(iter(told.step.from_states)) if len(told.step.from_states) == 1 else ANY_OPEN
-    if only == ANY_OPEN:
+    # A story that begins in the middle need not say where: it begins where its first step can first be taken.
+    step = told.step
+    if ANY_OPEN in step.from_states:
         return
+    first = next((state for state in Procedure.load().states[step.scope] if state in step.from_states), None)
     if told.suspect is None:
-        game.state = game.state or only
-    elif all(suspect != told.suspect for _, suspect in game.taken):
-        game.suspects[told.suspect] = only
+        game.state = game.state or first
+    elif first is not None and all(suspect != told.suspect for _, suspect in game.taken):
+        game.suspects[told.suspect] = first
 
 
 def _end(game: _Play, step: Step | None, events: tuple[str, ...], suspect: str | None) -> None:

@@ -54,8 +54,9 @@ class Step:
 
     `tells` are the events on which clocks start and end, `on_receipt` those of the moment at which the other side has signed
     for what it was given; `ends` the clocks that it makes moot (`*`: all that do not
-    stay); `gives_to` the side that receives a hand-over and signs for it, empty for none; `most` how often one suspect
-    may see it, 0 for any number; `custody` says whether a suspect's custody `begins` or `ends` with it.
+    stay); `receivers` the sides that are handed something and sign for it, the first one what limits run from; `most` how
+    often one suspect may see it, 0 for any number; `custody` says whether a suspect's custody `begins` or `ends` with it;
+    `is_for_former_receiver` whether a police organ that has passed the case on may still take it.
     """
 
     id: str
@@ -73,16 +74,17 @@ class Step:
     ends: frozenset[str]
     pauses: frozenset[str]
     resumes: frozenset[str]
-    gives_to: str
+    receivers: tuple[str, ...]
     most: int
     custody: str
+    is_for_former_receiver: bool
     source: str
     confidence: str
 
     @property
     def is_hand_over(self) -> bool:
         """Whether something passes from one side to another, for which both sides hold a receipt."""
-        return bool(self.gives_to)
+        return bool(self.receivers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +209,17 @@ def _step(row: dict[str, Any], scope: Scope) -> Step:
         ends=frozenset(row.get("ends", ())),
         pauses=frozenset(row.get("pauses", ())),
         resumes=frozenset(row.get("resumes", ())),
-        gives_to=row.get("gives", ""),
+        receivers=_sides(row.get("gives", ())),
         most=row.get("most", 0),
         custody=row.get("custody", ""),
+        is_for_former_receiver=row.get("former_receiver", False),
         source=row["source"],
         confidence=row["confidence"],
     )
+
+
+def _sides(gives: str | list[str]) -> tuple[str, ...]:
+    return (gives,) if isinstance(gives, str) else tuple(gives)
 
 
 def _check(step: Step, procedure: Procedure, kinds: Mapping[str, DocumentKind]) -> None:
@@ -225,7 +232,12 @@ def _check(step: Step, procedure: Procedure, kinds: Mapping[str, DocumentKind]) 
         *(f"role {name}" for name in step.roles if name not in procedure.roles),
         *(f"document {name}" for name in step.documents_required if name not in kinds),
         *(f"rule {name}" for name in (step.ends - {EVERYTHING}) | step.pauses | step.resumes if name not in rules),
-        *(f"side {step.gives_to!r} to sign" for _ in step.on_receipt[:1] if not step.gives_to),
+        *("one side to sign" for _ in step.on_receipt[:1] if len(step.receivers) != 1),
+        *(
+            f"side {side} to sign"
+            for side in step.receivers
+            if side not in {role.side for role in procedure.roles.values()}
+        ),
         *(f"confidence {name}" for name in (step.confidence,) if name not in CONFIDENCES),
     ]
     if wrong:

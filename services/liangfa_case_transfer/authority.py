@@ -1,8 +1,8 @@
 """Who may call what, and who may see a transfer: default deny.
 
 Roles say whether a method may be called at all (`RULES`); which step a role may take is said by the procedure's table.
-Whether a transfer exists for the caller is decided by taking part: its sender, receiver and supervisor see it, and the
-procurators, justice supervisors and judges of its region.
+Whether a transfer exists for the caller is decided by taking part: its sender, receiver and supervisor see it, the police
+organs that had it before, and the procurators, justice supervisors and judges of its region.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ ACTING = AGENCY | {POLICE, POLICE_HEAD, PROCURATOR, CHIEF, JUDGE}
 READING = ACTING | {LEGAL, JUSTICE}
 OVERSEEING = frozenset({PROCURATOR, CHIEF, JUDGE, JUSTICE})
 """Who sees the transfers of the region, taking part or not."""
+
+FORMER_RECEIVER = "former_receiver"
+"""A police organ that has passed the case on: of the steps it may take those that say so."""
 
 _SERVICE = "/liangfa_protos.case_transfer.v1.TransferService/"
 RULES: dict[str, frozenset[str]] = {
@@ -52,7 +55,8 @@ def authorise(method: str, actor: Actor, _request: object = None) -> None:
 
 def may_see(actor: Actor, transfer: pb.Transfer) -> bool:
     """Tell whether the transfer exists for `actor`."""
-    if actor.agency_id in {transfer.sender.id, transfer.receiver.id, transfer.supervisor.id}:
+    former = (organ.id for organ in transfer.former_receivers)
+    if actor.agency_id in {transfer.sender.id, transfer.receiver.id, transfer.supervisor.id, *former}:
         return True
     return bool(OVERSEEING & actor.roles) and covers(actor.region, transfer.region)
 
@@ -62,6 +66,7 @@ def sides(actor: Actor, transfer: pb.Transfer) -> frozenset[str]:
     found = {
         "agency": actor.agency_id == transfer.sender.id,
         "police": actor.agency_id == transfer.receiver.id,
+        FORMER_RECEIVER: actor.agency_id in {organ.id for organ in transfer.former_receivers},
         "procuratorate": actor.agency_id == transfer.supervisor.id,
         "court": JUDGE in actor.roles and covers(actor.region, transfer.region),
     }
@@ -77,4 +82,6 @@ def party(transfer: pb.Transfer, side: str) -> pb.Organisation:
 def side_of(step: Step, actor: Actor, here: frozenset[str], side_by_role: dict[str, str]) -> str:
     """Return the side on which `actor` takes `step`, empty when the organisation stands on none of the step's sides."""
     mine = sorted(side_by_role[role] for role in step.roles & actor.roles)
+    if step.is_for_former_receiver and FORMER_RECEIVER in here:
+        here |= {"police"}
     return next((side for side in mine if side in here), "")

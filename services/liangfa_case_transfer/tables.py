@@ -24,11 +24,21 @@ transfers = sa.Table(
     sa.Column("receipts", sa.BigInteger, nullable=False, comment="how many receipts were given"),
     sa.Column("last_receipt", sa.Text, nullable=False, comment="SHA-256 of the newest receipt's statement"),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Transfer"),
-    sa.Index("transfers_case", "case_id", unique=True),
+    sa.Index("transfers_case_of_sender", "case_id", "sender_id", unique=True),
     sa.Index("transfers_changed", "changed_at", "id"),
     sa.Index("transfers_sender", "sender_id", "changed_at"),
     sa.Index("transfers_receiver", "receiver_id", "changed_at"),
 )
+
+former_receivers = sa.Table(
+    "former_receivers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<transfer id>/<organisation id>"),
+    sa.Column("transfer_id", sa.Text, nullable=False),
+    sa.Column("organisation_id", sa.Text, nullable=False),
+    sa.Index("former_receivers_organisation", "organisation_id", "transfer_id"),
+)
+"""Police organs that had a transfer before its receiver: they go on seeing it."""
 
 taken_steps = sa.Table(
     "taken_steps",

@@ -26,6 +26,7 @@ class Clocks:
         self._calendar = calendar
         rows = work.rows(clocks, "transfer_id", transfer.id)
         self._all = {row["id"]: pb.Clock.FromString(row["body"]) for row in rows}
+        self._started: set[str] = set()
         self.touched: dict[str, pb.Clock] = {}
 
     def running(self, clock_id: str) -> pb.Clock | None:
@@ -60,7 +61,18 @@ class Clocks:
                 for clock in self._meant(suspect_id):
                     if clock.rule_id == rule.id and clock.suspect_id == suspect_id:
                         self._close(clock, pb.CLOCK_STATE_MOOT, at)
-                self._put(self._new(rule, suspect_id, at))
+                clock = self._new(rule, suspect_id, at)
+                self._started.add(clock.id)
+                self._put(clock)
+
+    def pass_on(self, former: str) -> None:
+        """Let the transfer's receiver owe what the organ `former` owed, but for what passing it on has just begun."""
+        for clock in list(self._all.values()):
+            if clock.state in _RUNNING:
+                if clock.owes_id == former and clock.id not in self._started:
+                    clock.owes_id = self._transfer.receiver.id
+                    self._put(clock)
+                self._work.save(clocks, clock_row(clock, self._transfer))  # it names the sides
 
     def extend(self, clock: pb.Clock, extension: Extension, track: str, at: datetime) -> None:
         """Give a clock more time, keeping the end that it had."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from liangfa_case_transfer.errors import invalid
 from liangfa_kit.errors import FieldViolation
 from liangfa_procedure.documents import documents
-from liangfa_procedure.rules import Rules
+from liangfa_procedure.rules import FIELDS, Rules
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 
@@ -98,7 +98,7 @@ def _distinct_sides(request: rpc.OpenTransferRequest) -> Iterator[FieldViolation
 
 
 def _sector(sector: str) -> Iterator[FieldViolation]:
-    known = sorted(Rules.load().sectors())
+    known = sorted(Rules.load().sectors() | FIELDS.keys())
     if sector and sector not in known:
         yield FieldViolation("sector", "VALUE_UNKNOWN", f"未知领域 (one of {', '.join(known)}, or empty)")
 

@@ -337,7 +337,7 @@ def _transfer(event: Event, work: Work) -> None:
     for clock_id in transferring.ended_clocks(name, message):
         _close(work, clock_id, "missed")
     if transferring.is_delivered(name, message):
-        _close(work, transfer.case_id, "suspected")
+        _close_of(transfer.sender.id, work, transfer.case_id, "suspected")
 
 
 def _alert(
@@ -374,6 +374,13 @@ def _alert(
             "is_closed": False,
         },
     )
+
+
+def _close_of(agency_id: str, work: Work, about_id: str, kind: str) -> None:
+    """Close the alert if it is about a case of the agency: what others send under its number answers nothing."""
+    row = work.row(alerts, f"{kind}/{about_id}")
+    if row is not None and row["agency_id"] == agency_id:
+        _close(work, about_id, kind)
 
 
 def _close(work: Work, about_id: str, kind: str) -> None:

@@ -44,9 +44,12 @@ class OpeningCommands:
             raise errors.invalid(
                 [FieldViolation("receiver.id", "SIDES_NOT_DISTINCT", "不能是移送机关自己 (must not be the sender)")]
             )
-        known = next(iter(work.rows(transfers, "case_id", request.case_id)), None)
-        if known is not None:
-            raise errors.TransferExists(request.case_id, known["id"] if _is_own(known, work) else "")
+        # A case belongs to its agency: what another one has opened under the same number neither shows nor matters.
+        own = (
+            row for row in work.rows(transfers, "case_id", request.case_id) if row["sender_id"] == work.actor.agency_id
+        )
+        if (known := next(own, None)) is not None:
+            raise errors.TransferExists(request.case_id, known["id"])
         step = Procedure.load().step(FIRST_STEP)
         transfer = _opened(command, work, step.to_state or "")
         running = Clocks(transfer, work, self._calendar)
@@ -68,10 +71,6 @@ def _needs(command: Open) -> tuple[Need, ...]:
         Need(transfers, "case_id", (command.request.case_id,)),
         Need(clocks, "transfer_id", (command.transfer_id,)),
     )
-
-
-def _is_own(row: object, work: Work) -> bool:
-    return bool(row["sender_id"] == work.actor.agency_id)  # type: ignore[index]  # a row, by column name
 
 
 def _opened(command: Open, work: Work, state: str) -> pb.Transfer:

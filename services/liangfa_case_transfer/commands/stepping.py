@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from liangfa_case_transfer.records import (
     transfer_row,
     transfer_stream,
 )
-from liangfa_case_transfer.tables import taken_steps, transfers
+from liangfa_case_transfer.tables import former_receivers, taken_steps, transfers
 from liangfa_case_transfer.timing import Clocks
 from liangfa_case_transfer.validation import check_step
 from liangfa_kit.errors import FieldViolation
@@ -31,6 +32,8 @@ from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 
 PROCEDURE = Procedure.load()
 SIDE_BY_ROLE = {role.id: role.side for role in PROCEDURE.roles.values()}
+RECEIVING_ORGAN = "receiving_organ"
+"""The field that names the police organ to which a step passes the case on."""
 FIRST_SUSPECT_STATE = "investigated"
 FILED = "filed"
 ACCEPT = "accept_transfer"
@@ -76,21 +79,24 @@ class SteppingCommands:
         running.take(step, taken.suspect_id, at)
         if step.id == ACCEPT:
             giving.acknowledge_all(running, at)
-        receipt = giving.give(taken, party(transfer, step.gives_to)) if step.is_hand_over else None
+        if RECEIVING_ORGAN in step.required_fields:
+            _pass_on(request, transfer, running, work)
+        given = [giving.give(taken, party(transfer, side)) for side in step.receivers]
         if PROCEDURE.states[Scope.TRANSFER][transfer.state].is_terminal:
             running.end_moot(at)
         transfer.version = work.version(transfer_stream(transfer.id)) + len(giving.signed) + 1
-        return self._kept(transfer, taken, receipt, running, giving, work)
+        return self._kept(transfer, taken, given, running, giving, work)
 
     def _kept(
         self,
         transfer: pb.Transfer,
         taken: pb.TakenStep,
-        receipt: pb.Receipt | None,
+        given: Sequence[pb.Receipt],
         running: Clocks,
         giving: HandOver,
         work: Work,
     ) -> rpc.TakeStepResponse:
+        receipt = next(iter(given), None)
         if receipt is not None:
             taken.receipt_id = receipt.id
         row = transfer_row(transfer, steps=taken.sequence, receipts=giving.count, last_receipt=giving.last)
@@ -101,8 +107,13 @@ class SteppingCommands:
         stream = transfer_stream(transfer.id)
         for signed in giving.signed:
             work.record(stream, events_pb2.ReceiptSigned(transfer=transfer, receipt=signed))
-        work.record(stream, events_pb2.StepTaken(transfer=transfer, step=taken, clocks=changed, receipt=receipt))
-        return rpc.TakeStepResponse(transfer=transfer, step=taken, clocks=changed, receipt=receipt)
+        event = events_pb2.StepTaken(
+            transfer=transfer, step=taken, clocks=changed, receipt=receipt, further_receipts=given[1:]
+        )
+        work.record(stream, event)
+        return rpc.TakeStepResponse(
+            transfer=transfer, step=taken, clocks=changed, receipt=receipt, further_receipts=given[1:]
+        )
 
 
 def allowed_step(request: rpc.TakeStepRequest, transfer: pb.Transfer, work: Work) -> Step:
@@ -172,7 +183,7 @@ def _taken(step: Step, request: rpc.TakeStepRequest, work: Work, sequence: int, 
 
 
 def _move(step: Step, request: rpc.TakeStepRequest, transfer: pb.Transfer, taken: pb.TakenStep, at: datetime) -> None:
-    """Change the state of the transfer or the suspect, and who receives it."""
+    """Change the state of the transfer or the suspect."""
     if step.scope is Scope.SUSPECT:
         suspect = next(one for one in transfer.suspects if one.id == request.suspect_id)
         taken.from_state = suspect.state
@@ -188,13 +199,23 @@ def _move(step: Step, request: rpc.TakeStepRequest, transfer: pb.Transfer, taken
         if transfer.state == FILED and taken.from_state != FILED:
             for suspect in transfer.suspects:
                 suspect.state = suspect.state or FIRST_SUSPECT_STATE
-    if "receiving_organ" in step.required_fields and step.to_state is not None:
-        organ = request.fields["receiving_organ"]
-        if organ in {transfer.sender.id, transfer.supervisor.id}:
-            words = "不能是移送机关或者检察机关 (must be neither the sender nor the supervisor)"
-            raise errors.invalid([FieldViolation("fields.receiving_organ", "SIDES_NOT_DISTINCT", words)])
-        transfer.receiver.CopyFrom(pb.Organisation(id=organ, name=request.fields.get("receiving_organ_name", organ)))
     transfer.changed_at.FromDatetime(at)
+
+
+def _pass_on(request: rpc.TakeStepRequest, transfer: pb.Transfer, running: Clocks, work: Work) -> None:
+    """Make the organ named in the request the receiver; the one before it keeps what it has seen, and owes nothing more."""
+    organ, former = request.fields[RECEIVING_ORGAN].strip(), pb.Organisation()
+    if organ in {transfer.sender.id, transfer.supervisor.id, transfer.receiver.id}:
+        words = "不能是移送机关、检察机关或者原公安机关 (must be neither the sender, the supervisor nor the receiver)"
+        raise errors.invalid([FieldViolation(f"fields.{RECEIVING_ORGAN}", "SIDES_NOT_DISTINCT", words)])
+    former.CopyFrom(transfer.receiver)
+    before = [one for one in transfer.former_receivers if one.id not in {organ, former.id}]
+    del transfer.former_receivers[:]
+    transfer.former_receivers.extend([*before, former])
+    transfer.receiver.CopyFrom(pb.Organisation(id=organ, name=request.fields.get("receiving_organ_name", organ)))
+    key = f"{transfer.id}/{former.id}"
+    work.save(former_receivers, {"id": key, "transfer_id": transfer.id, "organisation_id": former.id})
+    running.pass_on(former.id)
 
 
 def _refuse_open_courses(step: Step, transfer: pb.Transfer) -> None:

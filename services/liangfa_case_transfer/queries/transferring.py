@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from liangfa_case_transfer.authority import OVERSEEING
 from liangfa_case_transfer.records import step_key
-from liangfa_case_transfer.tables import clocks, receipts, taken_steps, transfers
+from liangfa_case_transfer.tables import clocks, former_receivers, receipts, taken_steps, transfers
 from liangfa_kit.identity import Actor
 from liangfa_kit.paging import after, from_token, to_token
 from liangfa_standards.divisions import region_prefix
@@ -96,6 +96,8 @@ def _seen(actor: Actor) -> sa.ColumnElement[bool]:
     """Return the condition that says what `authority.may_see` says."""
     c = transfers.c
     conditions = [column == actor.agency_id for column in (c.sender_id, c.receiver_id, c.supervisor_id)]
+    former = former_receivers.c
+    conditions.append(c.id.in_(sa.select(former.transfer_id).where(former.organisation_id == actor.agency_id)))
     if OVERSEEING & actor.roles:
         conditions.append(c.region.startswith(region_prefix(actor.region), autoescape=True))
     return sa.or_(*conditions)

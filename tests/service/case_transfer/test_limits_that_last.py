@@ -162,3 +162,32 @@ async def test_sending_for_prosecution_ends_the_limits_of_arrest(service: Servic
     await service.walk(transfer, (*TO_REVIEW, "file_case"))
     await service.walk(transfer, ("detain", "send_for_prosecution"), suspect_id="1")
     assert (await service.clocks(transfer))["arrest_request"].state == pb.CLOCK_STATE_MOOT
+
+
+async def test_a_judgment_of_the_second_instance_is_final(service: Service) -> None:
+    """Nobody appeals against it again; it takes effect."""
+    transfer = await service.open()
+    await service.walk(transfer, (*TO_REVIEW, "file_case"))
+    tried = ("send_for_prosecution", "prosecute", "pronounce_judgment", "appeal", "decide_appeal")
+    await service.walk(transfer, tried, suspect_id="1")
+    with pytest.raises(PlatformError) as refusal:
+        await service.take(transfer, "appeal", suspect_id="1")
+    assert refusal.value.reason == "STEP_NOT_ALLOWED_HERE"
+    await service.take(transfer, "record_conviction", suspect_id="1")
+    assert transfer.suspects[0].state == "ended"
+
+
+@pytest.mark.parametrize(
+    ("sector", "filing"),
+    [
+        ("tax", "police_filing_decision_economic"),
+        ("economic", "police_filing_decision_economic"),
+        ("food", "police_filing_decision"),
+        ("labour", "police_filing_decision"),
+    ],
+)
+async def test_every_field_of_enforcement_has_its_limits(service: Service, sector: str, filing: str) -> None:
+    """Tax crimes are economic crimes; food has the general limits."""
+    transfer = await service.open(sector=sector)
+    await service.walk(transfer, TO_REVIEW)
+    assert {rule for rule in await service.clocks(transfer) if rule.startswith("police_filing")} == {filing}

@@ -33,6 +33,7 @@ from tests.transferring import (
     START,
     Service,
     documents,
+    holder,
     opening,
     person,
     running_service,
@@ -179,14 +180,27 @@ async def test_a_forwarded_transfer_belongs_to_the_new_organ(service: Service) -
 
 
 async def test_one_case_is_transferred_once(service: Service) -> None:
-    """The second opening names the first; another agency learns nothing of it."""
+    """The second opening names the first."""
     transfer = await service.open(case_id="case-1")
     with pytest.raises(Exists) as refusal:
         await service.open(case_id="case-1")
     assert refusal.value.metadata["transfer_id"] == transfer.id
-    with pytest.raises(Exists) as refusal:
-        await service.open(person("ecology", "officer"), case_id="case-1")
-    assert refusal.value.metadata["transfer_id"] == ""
+
+
+async def test_a_stranger_neither_learns_of_nor_blocks_another_agencys_case(service: Service) -> None:
+    """Whoever opens first under whatever number: to each agency it is as if the other's case were not there."""
+    stranger = person("ecology", "officer")
+    before = await service.open(stranger, case_id="case-1")
+    transfer = await service.open(case_id="case-1")
+    assert {before.state, transfer.state} == {"crime_suspected"}
+    known = await service.open(case_id="case-2")
+    unknown = await service.open(stranger, case_id="case-3")
+    other = await service.open(stranger, case_id="case-2")
+    for message in (known, unknown, other):
+        for field in ("id", "case_id", "sender"):
+            message.ClearField(field)
+    assert other == unknown
+    assert (await service.read(transfer)).transfer.sender.id == "market"
 
 
 async def test_steps_are_entered_in_the_order_in_which_they_happened(service: Service) -> None:
@@ -238,7 +252,7 @@ async def test_random_legal_ways_are_taken_and_random_illegal_steps_refused(serv
 
 async def _try_something(service: Service, transfer: pb.Transfer, chance: random.Random) -> None:
     step = chance.choice(list(PROCEDURE.steps.values()))
-    by = chance.choice(list(PEOPLE.values()))
+    by = holder(chance.choice(list(PEOPLE.values())), transfer)
     suspect = chance.choice(transfer.suspects)
     is_suspects = step.scope is Scope.SUSPECT
     state = suspect.state if is_suspects else transfer.state

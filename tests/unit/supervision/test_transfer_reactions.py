@@ -45,9 +45,9 @@ async def take(platform: Platform, transfer: transfer_pb2.Transfer, name: str, b
     transfer.CopyFrom((await stub.TakeStep(request)).transfer)
 
 
-async def opened(platform: Platform) -> transfer_pb2.Transfer:
+async def opened(platform: Platform, by: Actor = OFFICER) -> transfer_pb2.Transfer:
     known = await register(platform, case("在卤肉中添加罂粟壳，已销售80元。"))
-    stub: Any = TransferServiceStub(platform.channel_for(OFFICER))
+    stub: Any = TransferServiceStub(platform.channel_for(by))
     request = rpc.OpenTransferRequest(
         request_id="open", case_id=known.id, title=known.title, suspect_names=["张三丰"], offences=["生产、销售有毒、有害食品罪"],
         receiver=transfer_pb2.Organisation(id="hs-police", name="武汉市公安局洪山区分局"),
@@ -97,6 +97,19 @@ async def test_a_transfer_is_seen_step_by_step_and_its_suspicion_is_answered(tmp
         assert kinds.count(pb.FEED_KIND_TRANSFER_OPENED) == kinds.count(pb.FEED_KIND_RECEIPT_SIGNED) == 1
         assert "移送步骤：武汉市公安局洪山区分局，接受移送并出具回执" in {item.text_zh for item in items}
         assert not [item for item in items if "张三丰" in f"{item}"]
+
+
+async def test_what_another_agency_sends_under_the_number_answers_no_suspicion(tmp_path: Path) -> None:
+    """A case belongs to its agency: a stranger's transfer of the same case number leaves the alert open."""
+    stranger = replace(OFFICER, agency_id="elsewhere", agency_name="另一局")
+    async with platform_at(tmp_path, ManualClock(START)) as platform:
+        transfer = await opened(platform, stranger)
+        await take(platform, transfer, "report_to_head", stranger)
+        head = replace(stranger, roles=frozenset({"agency_head"}))
+        for name in ("approve_transfer", "deliver_transfer"):
+            await take(platform, transfer, name, head)
+        await settled(platform)
+        assert "suspected" in await open_alerts(platform)
 
 
 async def test_a_missed_limit_is_an_alert_until_its_step_is_taken(tmp_path: Path) -> None:

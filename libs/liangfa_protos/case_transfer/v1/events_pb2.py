@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liangfa_protos/case_transfer/v1/events.proto\x12\x1fliangfa_protos.case_transfer.v1\x1a.liangfa_protos/case_transfer/v1/transfer.proto\"\x85\x01\n\x0eTransferOpened\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x36\n\x06\x63locks\x18\x02 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\xf5\x01\n\tStepTaken\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x38\n\x04step\x18\x02 \x01(\x0b\x32*.liangfa_protos.case_transfer.v1.TakenStep\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x39\n\x07receipt\x18\x04 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\"\xbf\x01\n\rReceiptSigned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x39\n\x07receipt\x18\x02 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x83\x01\n\rClockExtended\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockWarned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockMissed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockLapsed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clockb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liangfa_protos/case_transfer/v1/events.proto\x12\x1fliangfa_protos.case_transfer.v1\x1a.liangfa_protos/case_transfer/v1/transfer.proto\"\x85\x01\n\x0eTransferOpened\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x36\n\x06\x63locks\x18\x02 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\xb9\x02\n\tStepTaken\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x38\n\x04step\x18\x02 \x01(\x0b\x32*.liangfa_protos.case_transfer.v1.TakenStep\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x39\n\x07receipt\x18\x04 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x42\n\x10\x66urther_receipts\x18\x05 \x03(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\"\xbf\x01\n\rReceiptSigned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x39\n\x07receipt\x18\x02 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x83\x01\n\rClockExtended\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockWarned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockMissed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockLapsed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clockb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,15 +35,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSFEROPENED']._serialized_start=130
   _globals['_TRANSFEROPENED']._serialized_end=263
   _globals['_STEPTAKEN']._serialized_start=266
-  _globals['_STEPTAKEN']._serialized_end=511
-  _globals['_RECEIPTSIGNED']._serialized_start=514
-  _globals['_RECEIPTSIGNED']._serialized_end=705
-  _globals['_CLOCKEXTENDED']._serialized_start=708
-  _globals['_CLOCKEXTENDED']._serialized_end=839
-  _globals['_CLOCKWARNED']._serialized_start=842
-  _globals['_CLOCKWARNED']._serialized_end=971
-  _globals['_CLOCKMISSED']._serialized_start=974
-  _globals['_CLOCKMISSED']._serialized_end=1103
-  _globals['_CLOCKLAPSED']._serialized_start=1106
-  _globals['_CLOCKLAPSED']._serialized_end=1235
+  _globals['_STEPTAKEN']._serialized_end=579
+  _globals['_RECEIPTSIGNED']._serialized_start=582
+  _globals['_RECEIPTSIGNED']._serialized_end=773
+  _globals['_CLOCKEXTENDED']._serialized_start=776
+  _globals['_CLOCKEXTENDED']._serialized_end=907
+  _globals['_CLOCKWARNED']._serialized_start=910
+  _globals['_CLOCKWARNED']._serialized_end=1039
+  _globals['_CLOCKMISSED']._serialized_start=1042
+  _globals['_CLOCKMISSED']._serialized_end=1171
+  _globals['_CLOCKLAPSED']._serialized_start=1174
+  _globals['_CLOCKLAPSED']._serialized_end=1303
 # @@protoc_insertion_point(module_scope)

@@ -61,6 +61,7 @@ class StepTaken(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     CLOCKS_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    FURTHER_RECEIPTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def transfer(self) -> _transfer_pb2.Transfer:
         """The transfer after it."""
@@ -77,6 +78,10 @@ class StepTaken(_message.Message):
     def receipt(self) -> _transfer_pb2.Receipt:
         """Receipt, if it was a hand-over."""
 
+    @_builtins.property
+    def further_receipts(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Receipt]:
+        """Receipts of what the same step gave to others."""
+
     def __init__(
         self,
         *,
@@ -84,10 +89,11 @@ class StepTaken(_message.Message):
         step: _transfer_pb2.TakenStep | None = ...,
         clocks: _abc.Iterable[_transfer_pb2.Clock] | None = ...,
         receipt: _transfer_pb2.Receipt | None = ...,
+        further_receipts: _abc.Iterable[_transfer_pb2.Receipt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "step", b"step", "transfer", b"transfer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "receipt", b"receipt", "step", b"step", "transfer", b"transfer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "further_receipts", b"further_receipts", "receipt", b"receipt", "step", b"step", "transfer", b"transfer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

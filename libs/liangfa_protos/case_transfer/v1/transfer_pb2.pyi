@@ -239,6 +239,7 @@ class Transfer(_message.Message):
     FACTS_FIELD_NUMBER: _builtins.int
     OPENED_AT_FIELD_NUMBER: _builtins.int
     CHANGED_AT_FIELD_NUMBER: _builtins.int
+    FORMER_RECEIVERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the transfer."""
     case_id: _builtins.str
@@ -285,6 +286,10 @@ class Transfer(_message.Message):
     def changed_at(self) -> _timestamp_pb2.Timestamp:
         """When the last step happened."""
 
+    @_builtins.property
+    def former_receivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Organisation]:
+        """Police organs that had it before the receiver, the latest last: they go on seeing it."""
+
     def __init__(
         self,
         *,
@@ -304,10 +309,11 @@ class Transfer(_message.Message):
         facts: _builtins.str = ...,
         opened_at: _timestamp_pb2.Timestamp | None = ...,
         changed_at: _timestamp_pb2.Timestamp | None = ...,
+        former_receivers: _abc.Iterable[Global___Organisation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "opened_at", b"opened_at", "receiver", b"receiver", "sender", b"sender", "supervisor", b"supervisor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "changed_at", b"changed_at", "facts", b"facts", "id", b"id", "offences", b"offences", "opened_at", b"opened_at", "receiver", b"receiver", "region", b"region", "screening_id", b"screening_id", "sector", b"sector", "sender", b"sender", "state", b"state", "supervisor", b"supervisor", "suspects", b"suspects", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "changed_at", b"changed_at", "facts", b"facts", "former_receivers", b"former_receivers", "id", b"id", "offences", b"offences", "opened_at", b"opened_at", "receiver", b"receiver", "region", b"region", "screening_id", b"screening_id", "sector", b"sector", "sender", b"sender", "state", b"state", "supervisor", b"supervisor", "suspects", b"suspects", "title", b"title", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -43,7 +43,9 @@ class OpenTransferRequest(_message.Message):
     title: _builtins.str
     """Title of the case."""
     sector: _builtins.str
-    """Sector whose limits hold: environment, work_safety, drug, food_drug, economic_crime; empty: general."""
+    """Sector whose limits hold: environment, work_safety, drug, food_drug, economic_crime (or tax, economic); food,
+    intellectual_property, labour, natural_resources have the general ones; empty: general.
+    """
     screening_id: _builtins.str
     """Screening result behind it."""
     facts: _builtins.str
@@ -208,6 +210,7 @@ class TakeStepResponse(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     CLOCKS_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    FURTHER_RECEIPTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def transfer(self) -> _transfer_pb2.Transfer:
         """The transfer after it."""
@@ -224,6 +227,10 @@ class TakeStepResponse(_message.Message):
     def receipt(self) -> _transfer_pb2.Receipt:
         """Receipt, if it was a hand-over."""
 
+    @_builtins.property
+    def further_receipts(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Receipt]:
+        """Receipts of what the same step gave to others."""
+
     def __init__(
         self,
         *,
@@ -231,10 +238,11 @@ class TakeStepResponse(_message.Message):
         step: _transfer_pb2.TakenStep | None = ...,
         clocks: _abc.Iterable[_transfer_pb2.Clock] | None = ...,
         receipt: _transfer_pb2.Receipt | None = ...,
+        further_receipts: _abc.Iterable[_transfer_pb2.Receipt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "step", b"step", "transfer", b"transfer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "receipt", b"receipt", "step", b"step", "transfer", b"transfer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "further_receipts", b"further_receipts", "receipt", b"receipt", "step", b"step", "transfer", b"transfer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
