@@ -38,6 +38,7 @@ RULES: dict[str, frozenset[str]] = {
     f"{_SERVICE}SignReceipt": ACTING,
     f"{_SERVICE}ListReceipts": READING,
     f"{_SERVICE}ListPublicKeys": READING,
+    f"{_SERVICE}ListReceiptGaps": READING,
 }
 
 

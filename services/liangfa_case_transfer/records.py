@@ -68,6 +68,7 @@ def receipt_row(receipt: pb.Receipt, transfer: pb.Transfer) -> dict[str, Any]:
         "supervisor_id": transfer.supervisor.id,
         "is_received": receipt.HasField("received_at"),
         "sent_at": receipt.sent_at.ToMicroseconds(),
+        "received_at": receipt.received_at.ToMicroseconds() if receipt.HasField("received_at") else None,
         "body": receipt.SerializeToString(deterministic=True),
     }
 

@@ -77,7 +77,10 @@ receipts = sa.Table(
     sa.Column("supervisor_id", sa.Text, nullable=False),
     sa.Column("is_received", sa.Boolean, nullable=False),
     sa.Column("sent_at", sa.BigInteger, nullable=False),
+    sa.Column("received_at", sa.BigInteger, comment="NULL while open"),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Receipt"),
     sa.Index("receipts_transfer", "transfer_id", "number", unique=True),
     sa.Index("receipts_open", "is_received", "sent_at"),
+    sa.Index("receipts_sent", "sent_at"),
+    sa.Index("receipts_received", "received_at"),
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import date, datetime
 
 from liangfa_case_transfer.errors import invalid
+from liangfa_kit.clock import beijing_date
 from liangfa_kit.errors import FieldViolation
 from liangfa_procedure.documents import documents
 from liangfa_procedure.rules import FIELDS, Rules
@@ -15,7 +18,9 @@ from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 MAX_TEXT = 20_000
 MAX_NAME = 200
 MAX_LIST = 200
+MAX_HELD = 1_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,6 +65,23 @@ def check_step(request: rpc.TakeStepRequest) -> None:
 def check_extension(request: rpc.ExtendClockRequest) -> None:
     """Raise `Invalid` with every violation of a request for more time."""
     _check(_text("ground", request.ground, MAX_TEXT), _text("approver", request.approver, MAX_NAME))
+
+
+def day_in_china(text: str, now: datetime) -> date:
+    """Return the day that a request names, `YYYY-MM-DD`; empty: the day in China at `now`. Raises `Invalid`."""
+    today = beijing_date(now)
+    if not text:
+        return today
+    with suppress(ValueError):  # a month or a day that no calendar has
+        if _DAY.fullmatch(text) and date.fromisoformat(text) <= today:
+            return date.fromisoformat(text)
+    raise invalid([FieldViolation("day", "DATE_MALFORMED", "应为不晚于今日的日期 (YYYY-MM-DD, not after today)")])
+
+
+def check_held(held: Sequence[rpc.HeldReceipt]) -> None:
+    """Raise `Invalid` when more receipts are held against the ledger than one request may bring."""
+    if len(held) > MAX_HELD:
+        raise invalid([FieldViolation("held", "TOO_MANY", f"最多 {MAX_HELD} 项 (at most {MAX_HELD})")])
 
 
 def _check(*found: Iterable[FieldViolation]) -> None:

@@ -92,3 +92,39 @@ def verify(
     for line in lines:
         out.print(line, soft_wrap=True)
     raise typer.Exit(0 if is_sound else 1)
+
+
+@app.command()
+def reconcile(
+    agency: Agency,
+    day: Annotated[str, typer.Option(help="Day in China, YYYY-MM-DD; today when left out.")] = "",
+    held: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="File of `ledger export` in your own books, to hold against it."
+        ),
+    ] = None,
+    address: Address = "127.0.0.1:7420",
+    role: As = "officer",
+    region: Region = "420111",
+    agency_name: AgencyName = "",
+    folder: Folder = Path("var"),
+) -> None:
+    """Compare both sides' books of a day; exit code 1 when something does not match."""
+    from liangfa_case_transfer.exporting import read_receipts
+    from liangfa_cli.calling import Place, with_transfers
+    from liangfa_cli.identity import Caller
+    from liangfa_cli.receipts import gaps_table
+    from liangfa_cli.transferring import receipt_gaps
+
+    place = Place(address, folder, Caller(role, region, agency, agency_name))
+    books = [receipt for file in held or () for receipt in read_receipts(file.read_bytes())[0]]
+    found = with_transfers(place, lambda stub: receipt_gaps(stub, day, books))
+    if not found.gaps:
+        out.print(
+            f"[green]{found.day}：双方台账一致，共核对 {found.receipts} 份回执，无缺漏。[/] "
+            f"Both sides agree: {found.receipts} receipts, no gap."
+        )
+        return
+    out.print(gaps_table(found))
+    raise typer.Exit(1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from rich.table import Table
 from rich.text import Text
 
 from liangfa_case_transfer.exporting import file_flaws, read_receipts
 from liangfa_case_transfer.ledger import Flaw
 from liangfa_procedure.steps import Procedure
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 
 OPEN = "OPEN"
 
@@ -64,3 +66,27 @@ def receipt_words(receipt: pb.Receipt) -> str:
     name = f"{step.name_zh} {step.name_en}" if step is not None else receipt.step
     sides = f"{receipt.sender.name or receipt.sender.id} → {receipt.receiver.name or receipt.receiver.id}"
     return f"第 {receipt.number} 号 {name}  {sides}"
+
+
+_GAPS = {
+    rpc.GAP_KIND_NOT_SIGNED: ("已发未收", "not signed for", "yellow"),
+    rpc.GAP_KIND_UNKNOWN: ("收方有发方无", "unknown to the sender", "bold red"),
+    rpc.GAP_KIND_DIFFERS: ("内容不一致", "differs", "bold red"),
+    rpc.GAP_KIND_MISSING: ("回执缺失", "missing", "bold red"),
+    rpc.GAP_KIND_NOT_HELD: ("底账缺失", "not in your books", "bold yellow"),
+}
+
+
+def gaps_table(found: rpc.ListReceiptGapsResponse) -> Table:
+    """Return the gaps of a day, with whom to ask."""
+    title = f"{found.day} 双方台账核对：{len(found.gaps)} 处缺漏 · gaps among {found.receipts} receipts"
+    table = Table(title=title, show_lines=True)
+    for column in ("缺漏 gap", "回执 receipt", "移送 transfer", "说明 what"):
+        table.add_column(column, overflow="fold")
+    for gap in found.gaps:
+        zh, en, style = _GAPS.get(gap.kind, ("", gap.rule, ""))
+        as_receipt = pb.Receipt(number=gap.number, step=gap.step, sender=gap.sender, receiver=gap.receiver)
+        which = Text(receipt_words(as_receipt) if gap.step else gap.receipt_id or f"第 {gap.number} 号")
+        words = Text(f"{gap.message_zh}\n{gap.message_en}\n{gap.rule}")
+        table.add_row(Text(f"{zh}\n{en}", style=style), which, gap.transfer_id, words)
+    return table

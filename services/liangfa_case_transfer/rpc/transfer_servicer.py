@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from typing import Any
 
 from liangfa_case_transfer import errors
@@ -12,12 +13,14 @@ from liangfa_case_transfer.commands.handing_over import Sign, SigningCommands
 from liangfa_case_transfer.commands.opening import Open, OpeningCommands
 from liangfa_case_transfer.commands.stepping import FILED, PROCEDURE, SIDE_BY_ROLE, SteppingCommands, Take
 from liangfa_case_transfer.keyring import ALGORITHM, Keyring, pem
-from liangfa_case_transfer.queries import transferring
+from liangfa_case_transfer.queries import ledger_books, transferring
+from liangfa_case_transfer.reconciling import gaps, held_gaps, is_of, not_held
 from liangfa_case_transfer.tables import clocks, receipts
+from liangfa_case_transfer.validation import check_held, day_in_china
 from liangfa_kit.clock import Clock, to_micros
 from liangfa_kit.context import current
 from liangfa_kit.ids import UuidSequence
-from liangfa_kit.paging import page_size
+from liangfa_kit.paging import from_token, page_size, to_token
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call
@@ -138,6 +141,35 @@ class TransferServicer(TransferServiceServicer):
         parties = {one.id: one for one in (*given, transfer.sender, transfer.receiver, transfer.supervisor)}
         keys = await asyncio.to_thread(lambda: [key for _, one in sorted(parties.items()) for key in self._keys(one)])
         return rpc.ListPublicKeysResponse(keys=keys)
+
+    async def ListReceiptGaps(self, request: rpc.ListReceiptGapsRequest, _context: Any) -> rpc.ListReceiptGapsResponse:
+        """Compare both sides' books of a day."""
+        actor, day = current().caller, day_in_china(request.day, self._clock.now())
+        check_held(request.held)
+        after = str(from_token(request.page_token, str)[0]) if request.page_token else ""
+        size = page_size(request.page_size, 100, 200)
+        books, more = await self._store.read(lambda c: ledger_books.books(c, actor, day, after=after, size=size))
+        found = await asyncio.to_thread(lambda: [gap for book in books for gap in self._gaps(book, day)])
+        if held := {one.receipt_id for one in request.held}:
+            own = (one for book in books for one in book.receipts if one.id in book.own and is_of(one, day))
+            found += [not_held(one) for one in own if one.id not in held]
+            if not request.page_token:
+                known = await self._store.read(lambda c: ledger_books.own_receipts(c, actor, held))
+                found += held_gaps(request.held, known)
+        return rpc.ListReceiptGapsResponse(
+            day=day.isoformat(),
+            gaps=found,
+            transfers=len(books),
+            receipts=sum(len(book.own) for book in books),
+            next_page_token=to_token(more) if more else "",
+        )
+
+    def _gaps(self, book: ledger_books.Book, day: date) -> list[rpc.ReceiptGap]:
+        """Return the gaps of one transfer that concern the caller (blocking file work for the keys)."""
+        names = {party.id for receipt in book.receipts for party in _parties(receipt)}
+        keys = {name: self._keyring.public_keys(name) for name in names}
+        found = gaps(book.transfer_id, book.given, book.receipts, keys, day)
+        return [gap for gap in found if not gap.receipt_id or gap.receipt_id in book.own]
 
     def _keys(self, organisation: pb.Organisation) -> list[pb.PublicKey]:
         """Return the public keys of an organisation (blocking file work)."""

@@ -38,6 +38,7 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "TransferService/SignReceipt": (ACTING, "seen"),
     "TransferService/ListReceipts": (READING, "none"),
     "TransferService/ListPublicKeys": (READING, "seen"),
+    "TransferService/ListReceiptGaps": (READING, "none"),
 }
 RELATIONS = {
     "sender": ("market", "420111"),

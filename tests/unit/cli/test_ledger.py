@@ -108,3 +108,20 @@ def test_a_file_that_cannot_be_read_ends_with_exit_code_2(tmp_path: Path, conten
         found = offline("ledger", "verify", *words)
         assert (found.exit_code, "FILE_UNREADABLE" in found.output) == (2, True)
         assert isinstance(found.exception, SystemExit)
+
+
+def test_the_days_gaps_are_listed_until_everything_is_signed_for(running: Terminal, tmp_path: Path) -> None:
+    """Exit code 1 with gaps; a clean day says so in a sentence with what was compared."""
+    clean = running.say("ledger", "reconcile", who=("officer", "tax"))
+    assert (clean.exit_code, "无缺漏" in clean.output, "0 receipts, no gap" in clean.output) == (0, True, True)
+    transfer = running.ask(lambda p: walked(p, "report_to_head", "approve_transfer", "deliver_transfer"))
+    found = running.say("ledger", "reconcile", who=("police", "police"))
+    assert found.exit_code == 1
+    assert "已发未收" in found.output
+    assert transfer in found.output
+    (tmp_path / "book.json").write_bytes(running.say("ledger", "export", transfer).stdout_bytes)
+    held = running.say("ledger", "reconcile", "--held", str(tmp_path / "book.json"), who=("officer", "ecology"))
+    assert held.exit_code == 1
+    assert "发出方无此记录" in held.output
+    wrong = running.say("ledger", "reconcile", "--day", "someday")
+    assert getattr(wrong.exception, "reason", "") == "INVALID_TRANSFER"

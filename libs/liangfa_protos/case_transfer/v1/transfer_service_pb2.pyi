@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as _transfer_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _GapKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GapKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GapKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GAP_KIND_UNSPECIFIED: _GapKind.ValueType  # 0
+    """Not stated."""
+    GAP_KIND_NOT_SIGNED: _GapKind.ValueType  # 1
+    """Sent, and not signed for by the receiver."""
+    GAP_KIND_UNKNOWN: _GapKind.ValueType  # 2
+    """Received or held, and unknown to the sender's side."""
+    GAP_KIND_DIFFERS: _GapKind.ValueType  # 3
+    """The sides differ in a hash, a signature or a content."""
+    GAP_KIND_MISSING: _GapKind.ValueType  # 4
+    """Given by the sender's side, and not there any more."""
+    GAP_KIND_NOT_HELD: _GapKind.ValueType  # 5
+    """In the ledger, and not in the books that the caller has sent."""
+
+class GapKind(_GapKind, metaclass=_GapKindEnumTypeWrapper):
+    """How the two sides differ."""
+
+GAP_KIND_UNSPECIFIED: GapKind.ValueType  # 0
+"""Not stated."""
+GAP_KIND_NOT_SIGNED: GapKind.ValueType  # 1
+"""Sent, and not signed for by the receiver."""
+GAP_KIND_UNKNOWN: GapKind.ValueType  # 2
+"""Received or held, and unknown to the sender's side."""
+GAP_KIND_DIFFERS: GapKind.ValueType  # 3
+"""The sides differ in a hash, a signature or a content."""
+GAP_KIND_MISSING: GapKind.ValueType  # 4
+"""Given by the sender's side, and not there any more."""
+GAP_KIND_NOT_HELD: GapKind.ValueType  # 5
+"""In the ledger, and not in the books that the caller has sent."""
+Global___GapKind: _TypeAlias = GapKind  # noqa: Y015
 
 @_typing.final
 class OpenTransferRequest(_message.Message):
@@ -777,3 +814,175 @@ class ListPublicKeysResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPublicKeysResponse: _TypeAlias = ListPublicKeysResponse  # noqa: Y015
+
+@_typing.final
+class HeldReceipt(_message.Message):
+    """A receipt as the caller's own books have it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_ID_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    receipt_id: _builtins.str
+    """Receipt."""
+    sha256: _builtins.str
+    """SHA-256 of its statement."""
+    def __init__(
+        self,
+        *,
+        receipt_id: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt_id", b"receipt_id", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldReceipt: _TypeAlias = HeldReceipt  # noqa: Y015
+
+@_typing.final
+class ListReceiptGapsRequest(_message.Message):
+    """Asks what does not match."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """Day in China, YYYY-MM-DD; empty: today. Compared is every transfer with a receipt that was sent or signed for on it,
+    or that was sent before its end and is still open.
+    """
+    page_size: _builtins.int
+    """At most so many transfers; 0: 100."""
+    page_token: _builtins.str
+    """Where the last page ended."""
+    @_builtins.property
+    def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldReceipt]:
+        """Receipts of the day in the caller's own books, at most 1,000; empty: only what the platform holds is compared."""
+
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        held: _abc.Iterable[Global___HeldReceipt] | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "held", b"held", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReceiptGapsRequest: _TypeAlias = ListReceiptGapsRequest  # noqa: Y015
+
+@_typing.final
+class ReceiptGap(_message.Message):
+    """One thing that does not match."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    RECEIPT_ID_FIELD_NUMBER: _builtins.int
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    RECEIVER_FIELD_NUMBER: _builtins.int
+    SENT_AT_FIELD_NUMBER: _builtins.int
+    MESSAGE_ZH_FIELD_NUMBER: _builtins.int
+    MESSAGE_EN_FIELD_NUMBER: _builtins.int
+    kind: Global___GapKind.ValueType
+    """How."""
+    rule: _builtins.str
+    """Rule that found it: OPEN, HASH_MISMATCH, SIGNATURE_INVALID, BROKEN_CHAIN …"""
+    receipt_id: _builtins.str
+    """Receipt; empty when it is not there."""
+    transfer_id: _builtins.str
+    """Its transfer; empty when the ledger does not know it."""
+    number: _builtins.int
+    """Its number."""
+    step: _builtins.str
+    """Step that handed over."""
+    message_zh: _builtins.str
+    """What does not match, in Chinese."""
+    message_en: _builtins.str
+    """The same in English."""
+    @_builtins.property
+    def sender(self) -> _transfer_pb2.Organisation:
+        """Sender."""
+
+    @_builtins.property
+    def receiver(self) -> _transfer_pb2.Organisation:
+        """Receiver."""
+
+    @_builtins.property
+    def sent_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was sent."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___GapKind.ValueType = ...,
+        rule: _builtins.str = ...,
+        receipt_id: _builtins.str = ...,
+        transfer_id: _builtins.str = ...,
+        number: _builtins.int = ...,
+        step: _builtins.str = ...,
+        sender: _transfer_pb2.Organisation | None = ...,
+        receiver: _transfer_pb2.Organisation | None = ...,
+        sent_at: _timestamp_pb2.Timestamp | None = ...,
+        message_zh: _builtins.str = ...,
+        message_en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receiver", b"receiver", "sender", b"sender", "sent_at", b"sent_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "message_en", b"message_en", "message_zh", b"message_zh", "number", b"number", "receipt_id", b"receipt_id", "receiver", b"receiver", "rule", b"rule", "sender", b"sender", "sent_at", b"sent_at", "step", b"step", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceiptGap: _TypeAlias = ReceiptGap  # noqa: Y015
+
+@_typing.final
+class ListReceiptGapsResponse(_message.Message):
+    """What does not match."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
+    TRANSFERS_FIELD_NUMBER: _builtins.int
+    RECEIPTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """The day that was compared, YYYY-MM-DD."""
+    transfers: _builtins.int
+    """How many transfers were compared for this page."""
+    receipts: _builtins.int
+    """How many receipts of the caller's organisation were compared for this page."""
+    next_page_token: _builtins.str
+    """Where this page ended; empty on the last."""
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptGap]:
+        """Gaps, by transfer and number."""
+
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        gaps: _abc.Iterable[Global___ReceiptGap] | None = ...,
+        transfers: _builtins.int = ...,
+        receipts: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "gaps", b"gaps", "next_page_token", b"next_page_token", "receipts", b"receipts", "transfers", b"transfers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReceiptGapsResponse: _TypeAlias = ListReceiptGapsResponse  # noqa: Y015

@@ -85,6 +85,11 @@ class TransferServiceStub:
                 request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysRequest.SerializeToString,
                 response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysResponse.FromString,
                 _registered_method=True)
+        self.ListReceiptGaps = channel.unary_unary(
+                '/liangfa_protos.case_transfer.v1.TransferService/ListReceiptGaps',
+                request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptGapsRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptGapsResponse.FromString,
+                _registered_method=True)
 
 
 class TransferServiceServicer:
@@ -161,6 +166,13 @@ class TransferServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReceiptGaps(self, request, context):
+        """Compare both sides' books of a day: list what does not match among the receipts of the caller's organisation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TransferServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -213,6 +225,11 @@ def add_TransferServiceServicer_to_server(servicer, server):
                     servicer.ListPublicKeys,
                     request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysRequest.FromString,
                     response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysResponse.SerializeToString,
+            ),
+            'ListReceiptGaps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReceiptGaps,
+                    request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptGapsRequest.FromString,
+                    response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptGapsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -486,6 +503,33 @@ class TransferService:
             '/liangfa_protos.case_transfer.v1.TransferService/ListPublicKeys',
             liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysRequest.SerializeToString,
             liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListPublicKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReceiptGaps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liangfa_protos.case_transfer.v1.TransferService/ListReceiptGaps',
+            liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptGapsRequest.SerializeToString,
+            liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListReceiptGapsResponse.FromString,
             options,
             channel_credentials,
             insecure,

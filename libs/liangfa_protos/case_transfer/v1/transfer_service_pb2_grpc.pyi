@@ -53,6 +53,8 @@ class TransferServiceStub:
     """List receipts, all or only those sent and not received."""
     ListPublicKeys: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ListPublicKeysRequest, _transfer_service_pb2.ListPublicKeysResponse]
     """List the public keys of the organisations that signed, or may sign, receipts of a transfer."""
+    ListReceiptGaps: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ListReceiptGapsRequest, _transfer_service_pb2.ListReceiptGapsResponse]
+    """Compare both sides' books of a day: list what does not match among the receipts of the caller's organisation."""
 
 @_typing.type_check_only
 class TransferServiceAsyncStub(TransferServiceStub):
@@ -79,6 +81,8 @@ class TransferServiceAsyncStub(TransferServiceStub):
     """List receipts, all or only those sent and not received."""
     ListPublicKeys: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ListPublicKeysRequest, _transfer_service_pb2.ListPublicKeysResponse]  # type: ignore[assignment]
     """List the public keys of the organisations that signed, or may sign, receipts of a transfer."""
+    ListReceiptGaps: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ListReceiptGapsRequest, _transfer_service_pb2.ListReceiptGapsResponse]  # type: ignore[assignment]
+    """Compare both sides' books of a day: list what does not match among the receipts of the caller's organisation."""
 
 class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
     """Opens transfers, takes steps, shows clocks, keeps receipts."""
@@ -162,5 +166,13 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_transfer_service_pb2.ListPublicKeysResponse, _abc.Awaitable[_transfer_service_pb2.ListPublicKeysResponse]]:
         """List the public keys of the organisations that signed, or may sign, receipts of a transfer."""
+
+    @_abc_1.abstractmethod
+    def ListReceiptGaps(
+        self,
+        request: _transfer_service_pb2.ListReceiptGapsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_service_pb2.ListReceiptGapsResponse, _abc.Awaitable[_transfer_service_pb2.ListReceiptGapsResponse]]:
+        """Compare both sides' books of a day: list what does not match among the receipts of the caller's organisation."""
 
 def add_TransferServiceServicer_to_server(servicer: TransferServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
