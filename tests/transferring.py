@@ -24,10 +24,14 @@ from liangfa_kit.rpc.local import local_channel
 from liangfa_kit.rpc.pipeline import Pipeline
 from liangfa_kit.settings import Listen
 from liangfa_kit.telemetry import Telemetry
+from liangfa_procedure.documents import documents as document_kinds
 from liangfa_procedure.steps import Procedure, Step
+from liangfa_procedure.writing import has_number
+from liangfa_protos.case_transfer.v1 import document_service_pb2 as document_rpc
 from liangfa_protos.case_transfer.v1 import events_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+from liangfa_protos.case_transfer.v1.document_service_pb2_grpc import DocumentServiceStub
 from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
 from tests.servers.databases import database_of
 
@@ -70,6 +74,20 @@ def opening(**rest: Any) -> rpc.OpenTransferRequest:
     return rpc.OpenTransferRequest(**(given | rest))
 
 
+def issuing(transfer: pb.Transfer, kind: str, **rest: Any) -> document_rpc.IssueDocumentRequest:
+    """Return a request for a document with every field given but those that the service knows."""
+    known = document_kinds()[kind]
+    number = has_number(known)
+    given: dict[str, Any] = {
+        "kind": kind,
+        "code_word": "洪市监移" if number else "",
+        "fields": {n: f"填{n}" for n in known.required_fields if not (number and n == "number")},
+    }
+    return document_rpc.IssueDocumentRequest(
+        request_id=str(uuid.uuid4()), transfer_id=transfer.id, draft=document_rpc.DocumentDraft(**(given | rest))
+    )
+
+
 def documents(step: Step) -> list[pb.Document]:
     return [
         pb.Document(kind=k, title=k, sha256=f"{n:064x}", size_bytes=9) for n, k in enumerate(step.documents_required)
@@ -98,6 +116,22 @@ class Service:
 
     def stub(self, by: Actor = OFFICER) -> Any:
         return TransferServiceStub(local_channel(self.pipeline, Outgoing(token=lambda: self.issuer.issue(by))))
+
+    def desk(self, by: Actor = OFFICER) -> Any:
+        """Return a stub of the documents on which the person calls."""
+        return DocumentServiceStub(local_channel(self.pipeline, Outgoing(token=lambda: self.issuer.issue(by))))
+
+    async def issue(self, transfer: pb.Transfer, kind: str, by: Actor = OFFICER, **rest: Any) -> Any:
+        """Issue a document with every field filled in; `rest` changes the draft."""
+        request = issuing(transfer, kind, **rest)
+        return (await self.desk(by).IssueDocument(request)).document
+
+    async def file(self, document: Any, by: Actor = OFFICER) -> bytes:
+        """Download a document."""
+        request = document_rpc.DownloadDocumentRequest(
+            transfer_id=document.transfer_id, document_id=document.id, version=document.version
+        )
+        return b"".join([piece.content async for piece in self.desk(by).DownloadDocument(request)])
 
     async def open(self, by: Actor = OFFICER, **rest: Any) -> pb.Transfer:
         return (await self.stub(by).OpenTransfer(opening(**rest))).transfer  # type: ignore[no-any-return]

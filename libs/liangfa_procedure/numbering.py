@@ -43,6 +43,11 @@ class DocumentNumber:
         return cls(found["code_word"], int(found["year"]), int(found["serial"]))
 
 
+def is_code_word(text: str) -> bool:
+    """Tell whether `text` may be a code word (机关代字): 1 to 20 Chinese characters."""
+    return _CODE_WORD.fullmatch(text) is not None
+
+
 def after(last: DocumentNumber | None, code_word: str, at: datetime) -> DocumentNumber:
     """Return the number that follows `last` in the series of `code_word` and of the year that `at` falls in, in Beijing.
 
@@ -51,7 +56,7 @@ def after(last: DocumentNumber | None, code_word: str, at: datetime) -> Document
     """
     if at.tzinfo is None:
         raise ProcedureError("the time of a document must have a time zone")
-    if not _CODE_WORD.fullmatch(code_word):
+    if not is_code_word(code_word):
         raise ProcedureError(f"{code_word!r} is no code word of 1 to 20 Chinese characters")
     year = at.astimezone(_BEIJING).year
     if last is None:

@@ -8,6 +8,7 @@ The same draft on the same template gives the same bytes, so that a preview is w
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import zipfile
@@ -68,6 +69,32 @@ class Draft:
     fields: Mapping[str, str] = field(default_factory=dict)
     number: str = ""
     materials: Sequence[Material] = ()
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A document as DOCX, with the file name of its template and that file's SHA-256."""
+
+    content: bytes
+    template: str
+    template_sha256: str
+
+
+def has_number(kind: DocumentKind) -> bool:
+    """Tell whether a document of `kind` must state its own number (文号)."""
+    return NUMBER in kind.required_fields and not _numbers_another(kind)
+
+
+def _numbers_another(kind: DocumentKind) -> bool:
+    return kind.id in read_data("document_fields.yaml")["number_of_another"]
+
+
+def missing_fields(draft: Draft) -> tuple[str, ...]:
+    """Return the required fields that are empty, in the order of the kind. Raises `DraftRefused` for unknown ones."""
+    kind = _known_kind(draft)
+    values = _values(kind, draft)
+    return tuple(name for name in kind.required_fields if name not in values)
 
 
 def label(kind: DocumentKind, name: str) -> str:
@@ -95,12 +122,21 @@ class Templates:
 
     def write(self, draft: Draft) -> bytes:
         """Return the document as DOCX. Raises `DraftRefused` and `TemplateBroken`."""
-        kind = documents().get(draft.kind)
-        if kind is None:
-            raise DraftRefused(draft.kind, unknown=(draft.kind,))
+        return self.written(draft).content
+
+    def written(self, draft: Draft, gap: str = "") -> Written:
+        """Return the document and its template. `gap` stands for what is missing, in a preview; empty: it is refused.
+
+        Raises `DraftRefused` and `TemplateBroken`.
+        """
+        kind = _known_kind(draft)
         values = _values(kind, draft)
+        if missing := [name for name in kind.required_fields if name not in values and not gap]:
+            raise DraftRefused(kind.id, missing)
+        values = {name: values.get(name, gap) for name in kind.required_fields}
         name, content = self._template(kind.id)
-        return _rendered(name, content, _context(kind, draft, values))
+        rendered = _rendered(name, content, _context(kind, draft, values))
+        return Written(rendered, name, hashlib.sha256(content).hexdigest())
 
     def _template(self, kind: str) -> tuple[str, bytes]:
         for path in [self._folder / f"{name}.docx" for name in (kind, GENERAL)] if self._folder else []:
@@ -117,18 +153,23 @@ class Templates:
             _rendered(path.name, content, _sample(kind))
 
 
+def _known_kind(draft: Draft) -> DocumentKind:
+    kind = documents().get(draft.kind)
+    if kind is None:
+        raise DraftRefused(draft.kind, unknown=(draft.kind,))
+    return kind
+
+
 def _values(kind: DocumentKind, draft: Draft) -> dict[str, str]:
-    """Return the fields in the order of the kind. Raises `DraftRefused`."""
+    """Return the fields that say something. Raises `DraftRefused` for fields that the kind has not."""
+    if unknown := sorted(set(draft.fields) - set(kind.required_fields)):
+        raise DraftRefused(kind.id, unknown=unknown)
     values = {name: text for name, text in draft.fields.items() if text.strip()}
-    if NUMBER in kind.required_fields and draft.number:
+    if has_number(kind) and draft.number:
         values.setdefault(NUMBER, draft.number)
     if MATERIALS in kind.required_fields and draft.materials:
         values.setdefault(MATERIALS, f"共 {len(draft.materials)} 件，见所附清单")
-    missing = [name for name in kind.required_fields if name not in values]
-    unknown = sorted(set(draft.fields) - set(kind.required_fields))
-    if missing or unknown:
-        raise DraftRefused(kind.id, missing, unknown)
-    return {name: values[name] for name in kind.required_fields}
+    return values
 
 
 def _context(kind: DocumentKind, draft: Draft, values: Mapping[str, str]) -> dict[str, Any]:
@@ -137,6 +178,7 @@ def _context(kind: DocumentKind, draft: Draft, values: Mapping[str, str]) -> dic
         "number": _clean(draft.number),
         "issuer": _clean(draft.issuer),
         "addressee": _clean(draft.addressee),
+        "date": _clean(draft.date),
         "lines": [{"label": label(kind, name), "text": _clean(text)} for name, text in values.items()],
         "field": {name: _clean(text) for name, text in values.items()},
         "materials": [{"title": _clean(one.title), "sha256": _clean(one.sha256)} for one in draft.materials],
@@ -144,7 +186,7 @@ def _context(kind: DocumentKind, draft: Draft, values: Mapping[str, str]) -> dic
 
 
 def _sample(kind: DocumentKind) -> dict[str, Any]:
-    draft = Draft(kind.id, _SAMPLE, _SAMPLE, number=_SAMPLE, materials=(Material(_SAMPLE, "0" * 64),))
+    draft = Draft(kind.id, _SAMPLE, _SAMPLE, number=_SAMPLE, materials=(Material(_SAMPLE, "0" * 64),), date=_SAMPLE)
     return _context(kind, draft, dict.fromkeys(kind.required_fields, _SAMPLE))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from liangfa_kit.errors import Forbidden
 from liangfa_kit.identity import Actor
 from liangfa_procedure.steps import Step
+from liangfa_protos.case_transfer.v1 import document_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_standards.divisions import covers
 
@@ -27,6 +28,7 @@ FORMER_RECEIVER = "former_receiver"
 """A police organ that has passed the case on: of the steps it may take those that say so."""
 
 _SERVICE = "/liangfa_protos.case_transfer.v1.TransferService/"
+_DOCUMENTS = "/liangfa_protos.case_transfer.v1.DocumentService/"
 RULES: dict[str, frozenset[str]] = {
     f"{_SERVICE}OpenTransfer": AGENCY,
     f"{_SERVICE}TakeStep": ACTING,
@@ -39,6 +41,11 @@ RULES: dict[str, frozenset[str]] = {
     f"{_SERVICE}ListReceipts": READING,
     f"{_SERVICE}ListPublicKeys": READING,
     f"{_SERVICE}ListReceiptGaps": READING,
+    f"{_DOCUMENTS}PreviewDocument": ACTING,
+    f"{_DOCUMENTS}IssueDocument": ACTING,
+    f"{_DOCUMENTS}GetDocument": READING,
+    f"{_DOCUMENTS}DownloadDocument": READING,
+    f"{_DOCUMENTS}ListDocuments": READING,
 }
 
 
@@ -86,3 +93,13 @@ def side_of(step: Step, actor: Actor, here: frozenset[str], side_by_role: dict[s
     if step.is_for_former_receiver and FORMER_RECEIVER in here:
         here |= {"police"}
     return next((side for side in mine if side in here), "")
+
+
+def may_see_document(actor: Actor, document: document_pb2.IssuedDocument) -> bool:
+    """Tell whether a version of a document exists for `actor`, who sees its transfer.
+
+    It is its issuer's own until a step hands it over; then whoever received it sees it, and who oversees the transfer.
+    """
+    if actor.agency_id == document.issuer.id or actor.agency_id in document.handed_to:
+        return True
+    return bool(OVERSEEING & actor.roles) and bool(document.handed_to)

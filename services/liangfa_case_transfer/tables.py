@@ -84,3 +84,30 @@ receipts = sa.Table(
     sa.Index("receipts_sent", "sent_at"),
     sa.Index("receipts_received", "received_at"),
 )
+
+issued_documents = sa.Table(
+    "issued_documents",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<document id>/<version, four digits>"),
+    sa.Column("document_id", sa.Text, nullable=False),
+    sa.Column("transfer_id", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("issuer_id", sa.Text, nullable=False),
+    sa.Column("is_handed_over", sa.Boolean, nullable=False, comment="a step has handed this version to somebody"),
+    sa.Column("serial_number", sa.Text, comment="number taken from a series; NULL: none was"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised IssuedDocument"),
+    sa.Index("issued_documents_number", "serial_number", "version", unique=True),
+    sa.Index("issued_documents_document", "document_id"),
+    sa.Index("issued_documents_transfer", "transfer_id", "id"),
+)
+
+number_series = sa.Table(
+    "number_series",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<code word>/<year in Beijing>"),
+    sa.Column("code_word", sa.Text, nullable=False),
+    sa.Column("organisation_id", sa.Text, nullable=False, comment="the first that took a number with this code word"),
+    sa.Column("last_serial", sa.Integer, nullable=False),
+    sa.Index("number_series_code_word", "code_word"),
+)

@@ -11,7 +11,10 @@ from liangfa_case_transfer.errors import invalid
 from liangfa_kit.clock import beijing_date
 from liangfa_kit.errors import FieldViolation
 from liangfa_procedure.documents import documents
+from liangfa_procedure.numbering import is_code_word
 from liangfa_procedure.rules import FIELDS, Rules
+from liangfa_procedure.writing import has_number
+from liangfa_protos.case_transfer.v1 import document_pb2, document_service_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 
@@ -84,6 +87,27 @@ def check_held(held: Sequence[rpc.HeldReceipt]) -> None:
         raise invalid([FieldViolation("held", "TOO_MANY", f"最多 {MAX_HELD} 项 (at most {MAX_HELD})")])
 
 
+def check_draft(draft: document_service_pb2.DocumentDraft) -> None:
+    """Raise `Invalid` with every violation of what a document is to say; what it lacks is said by its kind."""
+    _check(
+        _kind(draft.kind),
+        _text("draft.addressee", draft.addressee, MAX_NAME),
+        _code_word(draft),
+        _size("draft.fields", draft.fields),
+        (found for name in sorted(draft.fields) for found in _draft_field(draft, name)),
+        _size("draft.materials", draft.materials),
+        (found for number, one in enumerate(draft.materials) for found in _material(one, number)),
+    )
+
+
+def check_correction(request: document_service_pb2.IssueDocumentRequest) -> None:
+    """Raise `Invalid` for a correction without its reason, and for a reason without anything corrected."""
+    reason = request.correction_reason
+    _check(_text("correction_reason", reason, 2_000, is_required=bool(request.corrects)))
+    if reason and not request.corrects:
+        _check([FieldViolation("corrects", "FIELD_REQUIRED", "未指明被更正的文书 (which document is corrected?)")])
+
+
 def _check(*found: Iterable[FieldViolation]) -> None:
     violations = [violation for part in found for violation in part]
     if violations:
@@ -135,3 +159,42 @@ def _document(document: pb.Document, number: int) -> Iterator[FieldViolation]:
         yield FieldViolation(f"{where}.sha256", "HASH_MALFORMED", "应为 64 位十六进制 SHA-256 (64 hexadecimal digits)")
     if document.size_bytes < 0:
         yield FieldViolation(f"{where}.size_bytes", "SIZE_NEGATIVE", "不能为负数 (must not be negative)")
+
+
+def _kind(kind: str) -> Iterator[FieldViolation]:
+    if kind not in documents():
+        yield FieldViolation("draft.kind", "VALUE_UNKNOWN", "未知文书种类 (no kind of the procedure)")
+
+
+def _code_word(draft: document_service_pb2.DocumentDraft) -> Iterator[FieldViolation]:
+    if draft.code_word and not is_code_word(draft.code_word):
+        words = "机关代字为 1 至 20 个汉字，如 洪市监移 (1 to 20 Chinese characters)"
+        yield FieldViolation("draft.code_word", "CODE_WORD_MALFORMED", words)
+    if (
+        draft.code_word
+        and draft.fields.get("number", "").strip()
+        and draft.kind in documents()
+        and has_number(documents()[draft.kind])
+    ):
+        words = "使用机关代字时不填文号 (leave it empty: the number is taken from the series)"
+        yield FieldViolation("draft.fields.number", "NUMBER_GIVEN", words)
+
+
+def _draft_field(draft: document_service_pb2.DocumentDraft, name: str) -> Iterator[FieldViolation]:
+    kind = documents().get(draft.kind)
+    if kind is not None and name not in kind.required_fields:
+        words = f"该文书没有此项 (its fields: {', '.join(kind.required_fields)})"
+        yield FieldViolation(f"draft.fields.{name[:MAX_NAME]}", "FIELD_UNKNOWN", words)
+    else:
+        yield from _text(f"draft.fields.{name[:MAX_NAME]}", draft.fields[name], MAX_TEXT)
+
+
+def _material(material: document_pb2.Material, number: int) -> Iterator[FieldViolation]:
+    where = f"draft.materials[{number}]"
+    yield from _text(f"{where}.title", material.title, 500, is_required=not material.document_id)
+    yield from _text(f"{where}.document_id", material.document_id, MAX_NAME)
+    if material.document_id and material.sha256:
+        words = "已指明文书的，哈希值由平台填写 (filled in from document_id)"
+        yield FieldViolation(f"{where}.sha256", "HASH_GIVEN", words)
+    if not material.document_id and not _SHA256.fullmatch(material.sha256):
+        yield FieldViolation(f"{where}.sha256", "HASH_MALFORMED", "应为 64 位十六进制 SHA-256 (64 hexadecimal digits)")

@@ -14,8 +14,10 @@ from liangfa_case_transfer.commands.clock_commands import RAISE_ALARM, ClockComm
 from liangfa_case_transfer.commands.handing_over import SigningCommands
 from liangfa_case_transfer.commands.opening import OpeningCommands
 from liangfa_case_transfer.commands.stepping import SteppingCommands
+from liangfa_case_transfer.desk import Desk
 from liangfa_case_transfer.keyring import Keyring
 from liangfa_case_transfer.queries import transferring
+from liangfa_case_transfer.rpc.document_servicer import DocumentServicer
 from liangfa_case_transfer.rpc.transfer_servicer import TransferServicer
 from liangfa_case_transfer.tables import KIT
 from liangfa_kit.boarding import Board
@@ -26,6 +28,7 @@ from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import service_actor
 from liangfa_kit.messaging.relay import Relay
+from liangfa_kit.objects import FolderStore
 from liangfa_kit.rpc.served import Served, served
 from liangfa_kit.scheduler import Alarm, Scheduler
 from liangfa_kit.settings import Database
@@ -34,6 +37,8 @@ from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call
 from liangfa_procedure.clocks import Calendar
+from liangfa_procedure.writing import Templates
+from liangfa_protos.case_transfer.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import add_TransferServiceServicer_to_server
 
 NAME = "case_transfer"
@@ -83,6 +88,11 @@ def key_folder(folder: Path) -> Path:
     return folder / NAME / "keys"
 
 
+def files_path(folder: Path) -> Path:
+    """Return the folder of issued documents and their scans within the platform's folder."""
+    return folder / NAME / "files"
+
+
 def build(
     folder: Path,
     broker: Broker,
@@ -103,7 +113,12 @@ def build(
         signing=SigningCommands(days, keyring),
         timing=ClockCommands(days),
     )  # fmt: skip
-    services = (served(add_TransferServiceServicer_to_server, servicer, authority=authorise),)
+    objects = FolderStore(files_path(folder))
+    desk = Desk(train, store, objects, clock, ids, lambda _region: Templates())
+    services = (
+        served(add_TransferServiceServicer_to_server, servicer, authority=authorise),
+        served(add_DocumentServiceServicer_to_server, DocumentServicer(store, objects, desk), authority=authorise),
+    )
     relay = Relay(store, KIT, train, broker, source=NAME, topic=topics.CASE_TRANSFER.name)
     return CaseTransfer(store, train, relay, Scheduler(clock, [_alarm(store, train)]), services)
 

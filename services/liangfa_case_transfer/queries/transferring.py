@@ -7,11 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from liangfa_case_transfer.authority import OVERSEEING
+from liangfa_case_transfer.authority import OVERSEEING, may_see
+from liangfa_case_transfer.errors import TransferNotFound
 from liangfa_case_transfer.records import step_key
 from liangfa_case_transfer.tables import clocks, former_receivers, receipts, taken_steps, transfers
 from liangfa_kit.identity import Actor
 from liangfa_kit.paging import after, from_token, to_token
+from liangfa_kit.store.port import Store
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_standards.divisions import region_prefix
 
 
@@ -20,6 +23,15 @@ def transfer_body(connection: sa.Connection, transfer_id: str) -> bytes | None:
     query = sa.select(transfers.c.body).where(transfers.c.id == transfer_id)
     body: bytes | None = connection.execute(query).scalar()
     return body
+
+
+async def seen(store: Store, actor: Actor, transfer_id: str) -> pb.Transfer:
+    """Return a transfer that `actor` may see. Raises `TransferNotFound`."""
+    body = await store.read(lambda c: transfer_body(c, transfer_id))
+    transfer = pb.Transfer.FromString(body or b"")
+    if body is None or not may_see(actor, transfer):
+        raise TransferNotFound(transfer_id)
+    return transfer
 
 
 def history(connection: sa.Connection, transfer_id: str, after_sequence: int, limit: int) -> Sequence[bytes]:

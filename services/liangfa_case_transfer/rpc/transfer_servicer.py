@@ -6,8 +6,7 @@ import asyncio
 from datetime import date
 from typing import Any
 
-from liangfa_case_transfer import errors
-from liangfa_case_transfer.authority import may_see, side_of, sides
+from liangfa_case_transfer.authority import side_of, sides
 from liangfa_case_transfer.commands.clock_commands import ClockCommands, Extend
 from liangfa_case_transfer.commands.handing_over import Sign, SigningCommands
 from liangfa_case_transfer.commands.opening import Open, OpeningCommands
@@ -15,6 +14,7 @@ from liangfa_case_transfer.commands.stepping import FILED, PROCEDURE, SIDE_BY_RO
 from liangfa_case_transfer.keyring import ALGORITHM, Keyring, pem
 from liangfa_case_transfer.queries import ledger_books, transferring
 from liangfa_case_transfer.reconciling import gaps, held_gaps, is_of, not_held
+from liangfa_case_transfer.rpc.requests import command_call, seen_transfer
 from liangfa_case_transfer.tables import clocks, receipts
 from liangfa_case_transfer.validation import check_held, day_in_china
 from liangfa_kit.clock import Clock, to_micros
@@ -23,13 +23,10 @@ from liangfa_kit.ids import UuidSequence
 from liangfa_kit.paging import from_token, page_size, to_token
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
-from liangfa_kit.work import Call
 from liangfa_procedure.steps import Scope, Step
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceServicer
-
-_LONGEST_REQUEST_ID = 100
 
 
 class TransferServicer(TransferServiceServicer):
@@ -60,29 +57,31 @@ class TransferServicer(TransferServiceServicer):
 
     async def OpenTransfer(self, request: rpc.OpenTransferRequest, _context: Any) -> rpc.OpenTransferResponse:
         """Open a transfer."""
-        return await self._train.execute(self._opening.open, Open(self._ids(), request), _call(request.request_id))
+        return await self._train.execute(
+            self._opening.open, Open(self._ids(), request), command_call(request.request_id)
+        )
 
     async def TakeStep(self, request: rpc.TakeStepRequest, _context: Any) -> rpc.TakeStepResponse:
         """Take one step."""
-        call = _call(request.request_id)
+        call = command_call(request.request_id)
         await asyncio.to_thread(self._keyring.open, call.actor.agency_id)
         return await self._train.execute(self._stepping.take, Take(request), call)
 
     async def SignReceipt(self, request: rpc.SignReceiptRequest, _context: Any) -> rpc.SignReceiptResponse:
         """Sign for what was handed over."""
-        call = _call(request.request_id)
+        call = command_call(request.request_id)
         await asyncio.to_thread(self._keyring.open, call.actor.agency_id)
         return await self._train.execute(self._signing.sign, Sign(request), call)
 
     async def ExtendClock(self, request: rpc.ExtendClockRequest, _context: Any) -> rpc.ExtendClockResponse:
         """Give a limit more time."""
-        return await self._train.execute(self._timing.extend, Extend(request), _call(request.request_id))
+        return await self._train.execute(self._timing.extend, Extend(request), command_call(request.request_id))
 
     async def ListAllowedSteps(
         self, request: rpc.ListAllowedStepsRequest, _context: Any
     ) -> rpc.ListAllowedStepsResponse:
         """Say which steps the caller may take now."""
-        transfer = await self._seen(request.transfer_id)
+        transfer = await seen_transfer(self._store, request.transfer_id)
         found = [_allowed(step, "") for step in PROCEDURE.allowed(transfer.state) if _is_for(step, transfer)]
         for suspect in transfer.suspects if transfer.state == FILED else ():
             steps = PROCEDURE.allowed(suspect.state, Scope.SUSPECT)
@@ -92,7 +91,7 @@ class TransferServicer(TransferServiceServicer):
 
     async def GetTransfer(self, request: rpc.GetTransferRequest, _context: Any) -> rpc.GetTransferResponse:
         """Read a transfer."""
-        transfer = await self._seen(request.transfer_id)
+        transfer = await seen_transfer(self._store, request.transfer_id)
         size = page_size(request.limit, 200, 1_000)
         first = max(0, request.after_sequence)
         steps = await self._store.read(lambda c: transferring.history(c, transfer.id, first, size))
@@ -135,7 +134,7 @@ class TransferServicer(TransferServiceServicer):
 
     async def ListPublicKeys(self, request: rpc.ListPublicKeysRequest, _context: Any) -> rpc.ListPublicKeysResponse:
         """List the keys with which receipts of a transfer are checked."""
-        transfer = await self._seen(request.transfer_id)
+        transfer = await seen_transfer(self._store, request.transfer_id)
         bodies = await self._store.read(lambda c: transferring.of_transfer(c, receipts, "number", transfer.id))
         given = [party for body in bodies for party in _parties(pb.Receipt.FromString(body))]
         parties = {one.id: one for one in (*given, transfer.sender, transfer.receiver, transfer.supervisor)}
@@ -178,20 +177,6 @@ class TransferServicer(TransferServiceServicer):
             pb.PublicKey(organisation=organisation, algorithm=ALGORITHM, key_id=key_id, pem=pem(key))
             for key_id, key in known
         ]
-
-    async def _seen(self, transfer_id: str) -> pb.Transfer:
-        """Return a transfer that the caller may see. Raises `TransferNotFound`."""
-        body = await self._store.read(lambda c: transferring.transfer_body(c, transfer_id))
-        transfer = pb.Transfer.FromString(body or b"")
-        if body is None or not may_see(current().caller, transfer):
-            raise errors.TransferNotFound(transfer_id)
-        return transfer
-
-
-def _call(request_id: str) -> Call:
-    if not request_id or len(request_id) > _LONGEST_REQUEST_ID:
-        raise errors.request_id_required()
-    return current().command(request_id)
 
 
 def _parties(receipt: pb.Receipt) -> tuple[pb.Organisation, pb.Organisation]:

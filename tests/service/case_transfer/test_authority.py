@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from liangfa_case_transfer import authority
 from liangfa_kit.errors import Forbidden, NotFound, PlatformError
+from liangfa_protos.case_transfer.v1 import document_service_pb2 as document_rpc
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 from tests.transferring import FAR, Service, opening, person, running_service
 
@@ -39,7 +40,13 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "TransferService/ListReceipts": (READING, "none"),
     "TransferService/ListPublicKeys": (READING, "seen"),
     "TransferService/ListReceiptGaps": (READING, "none"),
+    "DocumentService/PreviewDocument": (ACTING, "seen"),
+    "DocumentService/IssueDocument": (ACTING, "seen"),
+    "DocumentService/GetDocument": (READING, "seen"),
+    "DocumentService/DownloadDocument": (READING, "seen"),
+    "DocumentService/ListDocuments": (READING, "seen"),
 }
+STREAMED = {"DocumentService/DownloadDocument"}
 RELATIONS = {
     "sender": ("market", "420111"),
     "receiver": ("police", "420111"),
@@ -76,8 +83,10 @@ async def test_the_table_and_this_expectation_speak_of_the_same_calls() -> None:
 async def test_every_call_is_let_in_or_refused_as_expected(service: Service, role: str, relation: str) -> None:
     """Whoever is let in may still be told that this step is not theirs; whoever is not, is told the same as of nothing."""
     transfer = await service.open()
-    stub = service.stub(person(*RELATIONS[relation][:1], role, RELATIONS[relation][1]))
+    caller = person(*RELATIONS[relation][:1], role, RELATIONS[relation][1])
+    stubs = {"TransferService": service.stub(caller), "DocumentService": service.desk(caller)}
     for name in EXPECTED:
+        stub = stubs[name.partition("/")[0]]
         asked = _request(name, transfer.id)
         found, words = await _outcome(stub, name, asked)
         wanted = expected(role, relation, name)
@@ -91,7 +100,7 @@ def _request(name: str, transfer_id: str) -> Any:
     method = name.partition("/")[2]
     if method == "OpenTransfer":
         return opening()
-    request = getattr(rpc, f"{method}Request")()
+    request = getattr(rpc if hasattr(rpc, f"{method}Request") else document_rpc, f"{method}Request")()
     for field, value in {"request_id": str(uuid.uuid4()), "transfer_id": transfer_id}.items():
         if field in request.DESCRIPTOR.fields_by_name:
             setattr(request, field, value)
@@ -102,7 +111,12 @@ def _request(name: str, transfer_id: str) -> Any:
 
 async def _outcome(stub: Any, name: str, request: Any) -> tuple[str, str]:
     try:
-        await getattr(stub, name.partition("/")[2])(request)
+        reply = getattr(stub, name.partition("/")[2])(request)
+        if name in STREAMED:
+            async for _ in reply:
+                pass
+        else:
+            await reply
     except Forbidden as error:
         return ("FORBIDDEN" if error.reason == "ROLE_NOT_ALLOWED" else error.reason), str(error)
     except NotFound as error:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import liangfa_case_transfer
-from liangfa_case_transfer import errors
+from liangfa_case_transfer import document_errors, errors
 from liangfa_kit import paging
 from liangfa_kit.errors import PlatformError
 from liangfa_protos.case_transfer.v1.errors_pb2 import ErrorReason
@@ -18,8 +18,9 @@ QUOTED = re.compile(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"')
 
 
 def own_classes() -> list[type[PlatformError]]:
-    found = inspect.getmembers(errors, inspect.isclass)
-    return [c for _, c in found if issubclass(c, PlatformError) and c.__module__ == errors.__name__]
+    modules = (errors, document_errors)
+    found = [(module, c) for module in modules for _, c in inspect.getmembers(module, inspect.isclass)]
+    return [c for module, c in found if issubclass(c, PlatformError) and c.__module__ == module.__name__]
 
 
 def test_every_class_of_the_service_has_a_published_reason() -> None:

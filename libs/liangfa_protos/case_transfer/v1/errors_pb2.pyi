@@ -60,6 +60,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A field is wrong; the violations say which and why."""
     ERROR_REASON_PAGE_TOKEN_MALFORMED: _ErrorReason.ValueType  # 18
     """The page token is malformed or belongs to another query."""
+    ERROR_REASON_DOCUMENT_NOT_FOUND: _ErrorReason.ValueType  # 19
+    """No such document, or not for this caller."""
+    ERROR_REASON_DOCUMENT_NOT_YOURS: _ErrorReason.ValueType  # 20
+    """Documents of this kind are issued by another side."""
+    ERROR_REASON_DOCUMENT_INCOMPLETE: _ErrorReason.ValueType  # 21
+    """Required fields of a document are empty; the violations name them."""
+    ERROR_REASON_TEMPLATE_BROKEN: _ErrorReason.ValueType  # 22
+    """The template is broken or leaves a required field out."""
+    ERROR_REASON_CODE_WORD_TAKEN: _ErrorReason.ValueType  # 23
+    """The code word belongs to another organisation."""
+    ERROR_REASON_DOCUMENT_OUTRUN: _ErrorReason.ValueType  # 24
+    """Others took numbers of the series, or changed the transfer, all the time."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -102,4 +114,16 @@ ERROR_REASON_INVALID_TRANSFER: ErrorReason.ValueType  # 17
 """A field is wrong; the violations say which and why."""
 ERROR_REASON_PAGE_TOKEN_MALFORMED: ErrorReason.ValueType  # 18
 """The page token is malformed or belongs to another query."""
+ERROR_REASON_DOCUMENT_NOT_FOUND: ErrorReason.ValueType  # 19
+"""No such document, or not for this caller."""
+ERROR_REASON_DOCUMENT_NOT_YOURS: ErrorReason.ValueType  # 20
+"""Documents of this kind are issued by another side."""
+ERROR_REASON_DOCUMENT_INCOMPLETE: ErrorReason.ValueType  # 21
+"""Required fields of a document are empty; the violations name them."""
+ERROR_REASON_TEMPLATE_BROKEN: ErrorReason.ValueType  # 22
+"""The template is broken or leaves a required field out."""
+ERROR_REASON_CODE_WORD_TAKEN: ErrorReason.ValueType  # 23
+"""The code word belongs to another organisation."""
+ERROR_REASON_DOCUMENT_OUTRUN: ErrorReason.ValueType  # 24
+"""Others took numbers of the series, or changed the transfer, all the time."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

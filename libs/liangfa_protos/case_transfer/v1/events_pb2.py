@@ -22,28 +22,31 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from liangfa_protos.case_transfer.v1 import document_pb2 as liangfa__protos_dot_case__transfer_dot_v1_dot_document__pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liangfa_protos/case_transfer/v1/events.proto\x12\x1fliangfa_protos.case_transfer.v1\x1a.liangfa_protos/case_transfer/v1/transfer.proto\"\x85\x01\n\x0eTransferOpened\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x36\n\x06\x63locks\x18\x02 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\xb9\x02\n\tStepTaken\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x38\n\x04step\x18\x02 \x01(\x0b\x32*.liangfa_protos.case_transfer.v1.TakenStep\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x39\n\x07receipt\x18\x04 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x42\n\x10\x66urther_receipts\x18\x05 \x03(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\"\xbf\x01\n\rReceiptSigned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x39\n\x07receipt\x18\x02 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x83\x01\n\rClockExtended\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockWarned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockMissed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockLapsed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clockb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liangfa_protos/case_transfer/v1/events.proto\x12\x1fliangfa_protos.case_transfer.v1\x1a.liangfa_protos/case_transfer/v1/document.proto\x1a.liangfa_protos/case_transfer/v1/transfer.proto\"\x85\x01\n\x0eTransferOpened\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x36\n\x06\x63locks\x18\x02 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\xb9\x02\n\tStepTaken\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x38\n\x04step\x18\x02 \x01(\x0b\x32*.liangfa_protos.case_transfer.v1.TakenStep\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x39\n\x07receipt\x18\x04 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x42\n\x10\x66urther_receipts\x18\x05 \x03(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\"\xbf\x01\n\rReceiptSigned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x39\n\x07receipt\x18\x02 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x83\x01\n\rClockExtended\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockWarned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockMissed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x81\x01\n\x0b\x43lockLapsed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"S\n\x0e\x44ocumentIssued\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocumentb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'liangfa_protos.case_transfer.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRANSFEROPENED']._serialized_start=130
-  _globals['_TRANSFEROPENED']._serialized_end=263
-  _globals['_STEPTAKEN']._serialized_start=266
-  _globals['_STEPTAKEN']._serialized_end=579
-  _globals['_RECEIPTSIGNED']._serialized_start=582
-  _globals['_RECEIPTSIGNED']._serialized_end=773
-  _globals['_CLOCKEXTENDED']._serialized_start=776
-  _globals['_CLOCKEXTENDED']._serialized_end=907
-  _globals['_CLOCKWARNED']._serialized_start=910
-  _globals['_CLOCKWARNED']._serialized_end=1039
-  _globals['_CLOCKMISSED']._serialized_start=1042
-  _globals['_CLOCKMISSED']._serialized_end=1171
-  _globals['_CLOCKLAPSED']._serialized_start=1174
-  _globals['_CLOCKLAPSED']._serialized_end=1303
+  _globals['_TRANSFEROPENED']._serialized_start=178
+  _globals['_TRANSFEROPENED']._serialized_end=311
+  _globals['_STEPTAKEN']._serialized_start=314
+  _globals['_STEPTAKEN']._serialized_end=627
+  _globals['_RECEIPTSIGNED']._serialized_start=630
+  _globals['_RECEIPTSIGNED']._serialized_end=821
+  _globals['_CLOCKEXTENDED']._serialized_start=824
+  _globals['_CLOCKEXTENDED']._serialized_end=955
+  _globals['_CLOCKWARNED']._serialized_start=958
+  _globals['_CLOCKWARNED']._serialized_end=1087
+  _globals['_CLOCKMISSED']._serialized_start=1090
+  _globals['_CLOCKMISSED']._serialized_end=1219
+  _globals['_CLOCKLAPSED']._serialized_start=1222
+  _globals['_CLOCKLAPSED']._serialized_end=1351
+  _globals['_DOCUMENTISSUED']._serialized_start=1353
+  _globals['_DOCUMENTISSUED']._serialized_end=1436
 # @@protoc_insertion_point(module_scope)

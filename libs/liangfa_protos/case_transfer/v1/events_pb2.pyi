@@ -9,6 +9,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from liangfa_protos.case_transfer.v1 import document_pb2 as _document_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as _transfer_pb2
 import builtins as _builtins
 import sys
@@ -254,3 +255,27 @@ class ClockLapsed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClockLapsed: _TypeAlias = ClockLapsed  # noqa: Y015
+
+@_typing.final
+class DocumentIssued(_message.Message):
+    """A document was issued, or a corrected version of one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def document(self) -> _document_pb2.IssuedDocument:
+        """The document."""
+
+    def __init__(
+        self,
+        *,
+        document: _document_pb2.IssuedDocument | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentIssued: _TypeAlias = DocumentIssued  # noqa: Y015

@@ -1,0 +1,160 @@
+"""Issuing documents: the number is taken in the transaction that journals the document, so a series has no gaps.
+
+The file is written before, with the number that should come next. If that number is not the next one any more, or the
+transfer has changed, the handler refuses with `DocumentOutrun` and the caller writes the file again: a refused command
+takes no number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from liangfa_case_transfer.document_errors import CodeWordTaken, DocumentNotFound, DocumentOutrun
+from liangfa_case_transfer.records import actor_of, stored
+from liangfa_case_transfer.tables import issued_documents, number_series, transfers
+from liangfa_kit.errors import Stale
+from liangfa_kit.store.port import Row
+from liangfa_kit.work import Handler, Need, Work
+from liangfa_procedure.numbering import DocumentNumber, after
+from liangfa_protos.case_transfer.v1 import document_pb2 as pb
+from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
+from liangfa_protos.case_transfer.v1 import events_pb2
+
+FIRST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Issue `document` as it was written; `transfer_version` is that of the transfer it was filled from.
+
+    `code_word` is empty for a document without a number and for a corrected version.
+    """
+
+    document: pb.IssuedDocument
+    transfer_version: int
+    code_word: str = ""
+
+
+def document_stream(document_id: str) -> str:
+    """Return the journal stream of a document: it must not outdate what people have read of the transfer."""
+    return f"document/{document_id}"
+
+
+def document_key(document_id: str, version: int) -> str:
+    """Return the primary key of a version of a document: those of one document sort by version."""
+    return f"{document_id}/{version:04d}"
+
+
+def next_number(series: list[Row], code_word: str, at: datetime) -> DocumentNumber:
+    """Return the number that follows in the series of `code_word`, whose rows are given, in the year of `at`."""
+    first = after(None, code_word, at)
+    last = next((row["last_serial"] for row in series if row["id"] == series_key(first)), 0)
+    return after(DocumentNumber(code_word, first.year, last), code_word, at) if last else first
+
+
+def series_key(number: DocumentNumber) -> str:
+    """Return the primary key of the series that a number belongs to."""
+    return f"{number.code_word}/{number.year}"
+
+
+def save_document(work: Work, document: pb.IssuedDocument, serial_number: str | None) -> None:
+    """Keep a version of a document."""
+    work.save(
+        issued_documents,
+        {
+            "id": document_key(document.id, document.version),
+            "document_id": document.id,
+            "transfer_id": document.transfer_id,
+            "version": document.version,
+            "kind": document.kind,
+            "issuer_id": document.issuer.id,
+            "is_handed_over": bool(document.handed_to),
+            "serial_number": serial_number,
+            "body": document.SerializeToString(deterministic=True),
+        },
+    )
+
+
+def _issue(command: Issue, work: Work) -> rpc.IssueDocumentResponse:
+    document = pb.IssuedDocument()
+    document.CopyFrom(command.document)
+    _row, transfer = stored(work, document.transfer_id)
+    if transfer.version != command.transfer_version:
+        raise DocumentOutrun
+    document.issued_by.CopyFrom(actor_of(work.actor))
+    serial_number: str | None = None
+    if document.version > FIRST:
+        serial_number = _superseded(document, work)
+    elif command.code_word:
+        serial_number = _taken_number(document, command.code_word, work)
+    save_document(work, document, serial_number)
+    work.record(document_stream(document.id), events_pb2.DocumentIssued(document=document))
+    return rpc.IssueDocumentResponse(document=document)
+
+
+def _taken_number(document: pb.IssuedDocument, code_word: str, work: Work) -> str:
+    series = work.rows(number_series, "code_word", code_word)
+    require_own_series(series, code_word, work.actor.agency_id)
+    number = next_number(series, code_word, document.issued_at.ToDatetime(tzinfo=UTC))
+    if str(number) != document.number:
+        raise DocumentOutrun
+    work.save(
+        number_series,
+        {
+            "id": series_key(number),
+            "code_word": code_word,
+            "organisation_id": work.actor.agency_id,
+            "last_serial": number.serial,
+        },
+    )
+    return str(number)
+
+
+def require_own_series(series: list[Row], code_word: str, organisation_id: str) -> None:
+    """Raise `CodeWordTaken` for a code word with which another organisation numbers its documents."""
+    if any(row["organisation_id"] != organisation_id for row in series):
+        raise CodeWordTaken(code_word)
+
+
+def require_version(newest: pb.IssuedDocument, read: int) -> None:
+    """Raise `Stale` unless the caller has read the newest version."""
+    if newest.version != read:
+        raise Stale(
+            f"The newest version of the document is {newest.version}, not {read}.",
+            message_zh=f"该文书已有更新的版本（第 {newest.version} 版）。",
+            remedy="Read it again, check the change, and send your correction with the new version.",
+            found=newest.version,
+            expected=read,
+        )
+
+
+def _superseded(document: pb.IssuedDocument, work: Work) -> str | None:
+    """Mark the version before as superseded; return the number that it took from a series."""
+    versions = work.rows(issued_documents, "document_id", document.id)
+    newest = max(versions, key=lambda row: int(row["version"]), default=None)
+    before = pb.IssuedDocument.FromString(newest["body"]) if newest is not None else pb.IssuedDocument()
+    if newest is None or before.transfer_id != document.transfer_id or before.issuer.id != work.actor.agency_id:
+        raise DocumentNotFound(document.id)
+    require_version(before, document.version - 1)
+    before.superseded_by = document.version
+    save_document(work, before, newest["serial_number"])
+    taken: str | None = newest["serial_number"]
+    return taken
+
+
+def _needs(command: Issue) -> tuple[Need, ...]:
+    return (
+        Need(transfers, "id", (command.document.transfer_id,)),
+        Need(issued_documents, "document_id", (command.document.id,)),
+        Need(number_series, "code_word", (command.code_word,)),
+    )
+
+
+ISSUE_DOCUMENT = Handler(
+    "IssueDocument",
+    _issue,
+    rpc.IssueDocumentResponse,
+    _needs,
+    lambda c: (document_stream(c.document.id),),
+)

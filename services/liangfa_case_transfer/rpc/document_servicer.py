@@ -1,0 +1,72 @@
+"""DocumentService: translation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from liangfa_case_transfer.authority import may_see_document
+from liangfa_case_transfer.desk import Desk
+from liangfa_case_transfer.queries import documents as reading
+from liangfa_case_transfer.rpc.requests import command_call, seen_transfer
+from liangfa_case_transfer.validation import check_correction, check_draft
+from liangfa_kit.context import current
+from liangfa_kit.objects import ObjectStore
+from liangfa_kit.paging import page_size
+from liangfa_kit.store.port import Store
+from liangfa_protos.case_transfer.v1 import document_pb2 as pb
+from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
+from liangfa_protos.case_transfer.v1.document_service_pb2_grpc import DocumentServiceServicer
+
+
+class DocumentServicer(DocumentServiceServicer):
+    """Translates between protos, the desk and the object store."""
+
+    def __init__(self, store: Store, objects: ObjectStore, desk: Desk) -> None:
+        self._store = store
+        self._objects = objects
+        self._desk = desk
+
+    async def PreviewDocument(self, request: rpc.PreviewDocumentRequest, _context: Any) -> rpc.PreviewDocumentResponse:
+        """Show a document before it is issued."""
+        transfer = await seen_transfer(self._store, request.transfer_id)
+        check_draft(request.draft)
+        return await self._desk.preview(request.draft, transfer, current().caller)
+
+    async def IssueDocument(self, request: rpc.IssueDocumentRequest, _context: Any) -> rpc.IssueDocumentResponse:
+        """Issue a document."""
+        call = command_call(request.request_id)
+        await seen_transfer(self._store, request.transfer_id)
+        check_draft(request.draft)
+        check_correction(request)
+        return await self._desk.issue(request, call)
+
+    async def GetDocument(self, request: rpc.GetDocumentRequest, _context: Any) -> rpc.GetDocumentResponse:
+        """Read a document."""
+        return rpc.GetDocumentResponse(document=await self._seen(request))
+
+    async def DownloadDocument(
+        self, request: rpc.DownloadDocumentRequest, _context: Any
+    ) -> AsyncIterator[rpc.DownloadDocumentResponse]:
+        """Send the file of a document."""
+        document = await self._seen(request)
+        offset = max(0, request.offset)
+        async for content in self._objects.read(document.sha256, offset):
+            yield rpc.DownloadDocumentResponse(offset=offset, content=content)
+            offset += len(content)
+
+    async def ListDocuments(self, request: rpc.ListDocumentsRequest, _context: Any) -> rpc.ListDocumentsResponse:
+        """List the documents of a transfer that the caller may see."""
+        transfer = await seen_transfer(self._store, request.transfer_id)
+        size, actor = page_size(request.page_size, 50, 200), current().caller
+        bodies, token = await self._store.read(
+            lambda c: reading.document_page(
+                c, actor, transfer.id, kind=request.kind, size=size, token=request.page_token
+            )
+        )
+        found = [one for one in map(pb.IssuedDocument.FromString, bodies) if may_see_document(actor, one)]
+        return rpc.ListDocumentsResponse(documents=found, next_page_token=token)
+
+    async def _seen(self, request: rpc.GetDocumentRequest | rpc.DownloadDocumentRequest) -> pb.IssuedDocument:
+        await seen_transfer(self._store, request.transfer_id)
+        return await self._desk.document(request.transfer_id, request.document_id, request.version, current().caller)
