@@ -61,6 +61,10 @@ _REFUSALS = {
     "TOKEN_AUDIENCE": ("The token was issued for another platform.", "登录凭证不是为本平台签发的。"),
     "TOKEN_NOT_YET_VALID": ("The token is not valid yet: a clock may be wrong.", "登录凭证尚未生效，请检查系统时间。"),
     "TOKEN_EXPIRED": ("The token has expired.", "登录凭证已过期。"),
+    "TOKEN_RAN_OUT": (
+        "The token ran out while the stream was open; opened with a new one it goes on where it ended.",
+        "登录凭证在连接期间到期，用新凭证重新连接即可从中断处继续。",
+    ),
 }  # fmt: skip
 TOKEN_REASONS = frozenset(_REFUSALS)
 """Every reason of `TokenRefused`."""
@@ -70,6 +74,11 @@ def _refused(reason: str, **metadata: Any) -> TokenRefused:
     message, message_zh = _REFUSALS[reason]
     remedy = "Sign in again and repeat the call with the new token."
     return TokenRefused(message, message_zh=message_zh, remedy=remedy, reason=reason, **metadata)
+
+
+def ran_out() -> TokenRefused:
+    """Return the refusal that ends a stream whose token is no longer good."""
+    return _refused("TOKEN_RAN_OUT")
 
 
 class TokenIssuer:
@@ -155,6 +164,11 @@ class TokenVerifier:
             del self._verified[token]
             raise _refused("TOKEN_EXPIRED", expired_at=known[0].isoformat())
         return known[1]
+
+    def seconds_left(self, token: str | None) -> float:
+        """Return for how long a token is still good that was verified a moment ago."""
+        known = self._verified.get(token or "")
+        return max(0.0, (known[0] - self._clock.now()).total_seconds()) if known else 0.0
 
     def _checked(self, token: str, now: datetime) -> tuple[datetime, Actor]:
         claims = self._claims(token)

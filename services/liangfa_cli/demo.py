@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from liangfa_cli import district
 from liangfa_cli.consulting import enrol_units, show_consultation
+from liangfa_cli.following import feed
 from liangfa_cli.platform import Platform, running
 from liangfa_cli.rendering import feed_line, hits_table, statistics_table
 from liangfa_kit.settings import Database, Listen, Logging, PlatformSettings, Storage
@@ -170,10 +171,10 @@ async def _show_found(platform: Platform, console: Console, shown: int) -> None:
 async def _show_live(platform: Platform, console: Console, *, ends: bool) -> None:
     console.rule("[bold]实时监督（检察官视角）" + ("" if ends else "，按 Ctrl+C 停止"))
     entering = asyncio.create_task(_enter_live(platform))
-    stub = SupervisionServiceStub(platform.channel_for(district.PROCURATOR))
+    channel = platform.channel_for(district.PROCURATOR)
     seen = 0
     async with asyncio.timeout(120 if ends else None):
-        async for message in stub.Watch(watch_rpc.WatchRequest(after_cursor=-1), timeout=86_400):
+        async for message in feed(channel, -1, watch_rpc.SEVERITY_UNSPECIFIED, console.print):
             if message.HasField("item"):
                 console.print(feed_line(message.item))
                 seen += message.item.kind == watch_rpc.FEED_KIND_CASE_REGISTERED

@@ -235,29 +235,17 @@ def watch(
 
 
 async def _watch(address: str, issue: Callable[[], str], after: int, least: int) -> None:
+    from liangfa_cli.following import feed
     from liangfa_cli.rendering import feed_line
     from liangfa_kit.rpc.client import Outgoing, connect
     from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
-    from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
 
-    cursor = after
     async with connect(address, Outgoing(token=issue)) as channel:
-        while True:
-            request = pb.WatchRequest(after_cursor=cursor, least_severity=pb.Severity.ValueType(least))
-            try:
-                async for message in SupervisionServiceStub(channel).Watch(request, timeout=3_600):
-                    if message.HasField("item"):
-                        cursor = message.item.cursor
-                        out.print(feed_line(message.item))
-                    elif message.HasField("lagging"):
-                        err.print("[dim]catching up …[/]")
-                    else:  # a heartbeat: all up to its cursor was sent, so a new connection goes on from there
-                        cursor = max(cursor, message.heartbeat.cursor)
-            except PlatformError as error:
-                if error.reason not in {"SHUTTING_DOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED"}:
-                    raise
-                err.print(f"[dim]{error.reason}: connecting again after cursor {cursor} …[/]")
-                await asyncio.sleep(1.0)
+        async for message in feed(channel, after, pb.Severity.ValueType(least), err.print):
+            if message.HasField("item"):
+                out.print(feed_line(message.item))
+            elif message.HasField("lagging"):
+                err.print("[dim]catching up …[/]")
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,7 +23,8 @@ from liangfa_kit.errors import (
     Unauthenticated,
     Unavailable,
 )
-from liangfa_kit.identity import TokenIssuer
+from liangfa_kit.identity import TokenIssuer, TokenVerifier
+from liangfa_kit.keys import public_key
 from liangfa_kit.rpc.client import purpose
 from liangfa_kit.rpc.status import RemoteError
 from tests.echo import KEY, NAME, Running, running
@@ -361,3 +362,25 @@ async def _until(is_so: Any) -> None:
     async with asyncio.timeout(5):
         while not is_so():
             await asyncio.sleep(0.005)
+
+
+async def test_a_stream_ends_with_its_token_and_an_upload_does_not(transport: str) -> None:
+    """Nobody listens on with rights that have run out, busy or quiet; what is being sent may still arrive."""
+    clock = ManualClock(datetime(2026, 3, 2, tzinfo=UTC))
+    nearly_out = TokenIssuer(KEY, clock, timedelta(seconds=-9)).issue(CLERK)  # a leeway of ten: one second is left
+    async with running(transport, token=nearly_out) as echo:
+        echo.pipeline.verifier = TokenVerifier({KEY.kid: public_key(KEY)}, clock)
+        go_on = asyncio.Event()
+
+        async def slowly() -> AsyncIterator[StringValue]:
+            yield StringValue(value="a")
+            await go_on.wait()
+            yield StringValue(value="b")
+
+        sending = asyncio.ensure_future(echo.stub("Join", "stream_unary")(slowly()))
+        busy = asyncio.ensure_future(collected(echo.stub("Feed", "unary_stream")(StringValue())))
+        quiet = asyncio.ensure_future(collected(echo.stub("Tick", "unary_stream")(StringValue())))
+        await refused(busy, Unauthenticated, "TOKEN_RAN_OUT")
+        await refused(quiet, Unauthenticated, "TOKEN_RAN_OUT")
+        go_on.set()
+        assert (await sending).value == "a b"

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from liangfa_kit.errors import Exhausted, Unavailable
+from liangfa_kit.errors import Exhausted, PlatformError, Unavailable
 
 
 class ShuttingDown(Unavailable):
@@ -61,7 +61,15 @@ class Gate:
 
 @dataclass(eq=False, slots=True)
 class OpenStream:
-    """A stream being served, and whether one of its messages is on its way."""
+    """A stream being served, whether one of its messages is on its way, and with what the server ends it, if it does."""
 
     task: asyncio.Task[Any]
     is_writing: bool = False
+    ending: PlatformError | None = None
+
+    def end(self, refusal: PlatformError) -> None:
+        """End the stream with `refusal`, now or after the message on its way: no status goes into an unfinished one."""
+        if self.ending is None:
+            self.ending = refusal
+            if not self.is_writing:
+                self.task.cancel()

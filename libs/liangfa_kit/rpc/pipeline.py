@@ -21,7 +21,7 @@ from opentelemetry.trace import Span
 
 from liangfa_kit.context import CallContext, bind
 from liangfa_kit.errors import Invalid, PlatformError
-from liangfa_kit.identity import TokenVerifier
+from liangfa_kit.identity import TokenVerifier, ran_out
 from liangfa_kit.logs import CanonicalLog
 from liangfa_kit.rpc.admission import Gate, Interrupted, OpenStream, ShuttingDown
 from liangfa_kit.rpc.messages import MessageTooLarge, entity_reader, parsed
@@ -67,14 +67,10 @@ class Pipeline:
         }
 
     def end_streams(self) -> None:
-        """End every open stream with `ShuttingDown` and let no new one in; unary calls go on.
-
-        A stream that is in the middle of a message ends after it: gRPC sends no status into an unfinished message.
-        """
+        """End every open stream with `ShuttingDown` and let no new one in; unary calls go on."""
         self.is_draining = True
         for stream in self.open_streams:
-            if not stream.is_writing:
-                stream.task.cancel()
+            stream.end(ShuttingDown())
 
 
 class Endpoint:
@@ -141,18 +137,27 @@ class Endpoint:
         call, span = self._opened(wire)
         pipeline, gate = self._pipeline, self._gate
         stream = OpenStream(_this_task())
+        end: asyncio.TimerHandle | None = None
         gate.active += 1
         pipeline.open_streams.add(stream)
         try:
             gate.check(is_draining=pipeline.is_draining)
             allowance = self._admitted(call, wire)
+            if (
+                self.gives_stream
+            ):  # an upload may end under the token that it began with; listening goes on with a new one
+                end = asyncio.get_running_loop().call_later(
+                    pipeline.verifier.seconds_left(call.token), stream.end, ran_out()
+                )
             served = work(contents, call, wire, stream)
             answer = await (served if allowance is None else _within(allowance, served))
         except (Exception, asyncio.CancelledError) as error:
-            is_ours = pipeline.is_draining and isinstance(error, asyncio.CancelledError)
-            await self._refuse(ShuttingDown() if is_ours else error, call, span, wire)
+            is_ours = stream.ending is not None and isinstance(error, asyncio.CancelledError)
+            await self._refuse(stream.ending if stream.ending and is_ours else error, call, span, wire)
             raise
         finally:
+            if end is not None:
+                end.cancel()
             gate.active -= 1
             pipeline.open_streams.discard(stream)
         self._ended(call, span, "OK", "")
@@ -174,14 +179,13 @@ class Endpoint:
             return await self._write_all(requests, wire, stream)
 
     async def _write_all(self, request: Any, wire: Wire, stream: OpenStream) -> bytes:
-        pipeline = self._pipeline
         async with aclosing(self._behaviour(request, None)) as responses:
             async for response in responses:
                 stream.is_writing = True
                 await wire.write(self._given(response))
                 stream.is_writing = False
-                if pipeline.is_draining:
-                    raise ShuttingDown
+                if stream.ending is not None:
+                    raise stream.ending
         return b""
 
     async def _requests(self, contents: AsyncIterator[bytes], call: CallContext) -> Any:
