@@ -27,9 +27,12 @@ test: setup ## Run every test
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 ##@ Develop
-.PHONY: quick check fix protos bench evaluate clean
+.PHONY: quick fuzz check fix protos bench evaluate clean
 quick: setup ## Run the tests that take about a minute
 	$(BIN)/pytest -n 2 -m "not slow and not fault" $(ARGS)
+
+fuzz: setup ## Look for new counterexamples to the properties, for minutes
+	$(BIN)/pytest -n 2 -m "not slow and not fault" --hypothesis-profile=fuzz tests/unit $(ARGS)
 
 check: setup ## Lint, types, layers, protos
 	$(BIN)/ruff format --check .

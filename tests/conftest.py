@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures and hooks by their names here
     either_database,
@@ -13,6 +14,11 @@ from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures and h
     pytest_terminal_summary,
 )
 from tests.servers.kafka import fixtures as kafka_fixtures
+
+settings.register_profile("same", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("fuzz", max_examples=2_000, deadline=None, print_blob=True)
+settings.load_profile("same")
+"""A change fails the tests, not luck: the same examples every time. `make fuzz` looks for new ones."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
