@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from liangfa_cli.identity import Caller, token_source
-from liangfa_kit.rpc.client import Outgoing, connect
+from liangfa_kit.rpc.client import Channel, Outgoing, connect
 from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
 
 if TYPE_CHECKING:
@@ -27,12 +27,17 @@ class Place:
     caller: Caller
 
 
-def with_transfers(place: Place, work: Callable[[TransferServiceAsyncStub], Awaitable[_T]]) -> _T:
-    """Run `work` on a stub of the platform's transfers and return what it returns. Raises `PlatformError`."""
+def with_channel(place: Place, work: Callable[[Channel], Awaitable[_T]]) -> _T:
+    """Run `work` on a channel to the platform and return what it returns. Raises `PlatformError`."""
 
     async def run() -> _T:
         issue = token_source(place.folder, place.caller)
         async with connect(place.address, Outgoing(token=issue)) as channel:
-            return await work(TransferServiceStub(channel))
+            return await work(channel)
 
     return asyncio.run(run())
+
+
+def with_transfers(place: Place, work: Callable[[TransferServiceAsyncStub], Awaitable[_T]]) -> _T:
+    """Run `work` on a stub of the platform's transfers and return what it returns. Raises `PlatformError`."""
+    return with_channel(place, lambda channel: work(TransferServiceStub(channel)))

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from liangfa_cli import ledger
+from liangfa_cli import ledger, transfers
 from liangfa_cli.options import Address, Agency, AgencyName, AgencyType, As, Folder, Person, PersonName, Region
 from liangfa_kit.errors import PlatformError
 
 app = typer.Typer(
     no_args_is_help=True, help="两法 Liangfa: enforcement and criminal justice, linked.", add_completion=False
 )
+app.add_typer(transfers.app, name="transfers")
 app.add_typer(ledger.app, name="ledger")
 out = Console()
 err = Console(stderr=True)
@@ -34,6 +35,8 @@ def main() -> None:
     except PlatformError as error:
         told = escape(f"{error.message_zh}\n{error}\n{error.remedy}")
         err.print(f"[red]{error.reason}[/] {told}".strip())
+        for violation in error.violations:
+            err.print(f"  {escape(f'{violation.field}: {violation.message}')}", highlight=False)
         sys.exit(1)
 
 

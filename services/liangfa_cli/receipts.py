@@ -88,5 +88,5 @@ def gaps_table(found: rpc.ListReceiptGapsResponse) -> Table:
         as_receipt = pb.Receipt(number=gap.number, step=gap.step, sender=gap.sender, receiver=gap.receiver)
         which = Text(receipt_words(as_receipt) if gap.step else gap.receipt_id or f"第 {gap.number} 号")
         words = Text(f"{gap.message_zh}\n{gap.message_en}\n{gap.rule}")
-        table.add_row(Text(f"{zh}\n{en}", style=style), which, gap.transfer_id, words)
+        table.add_row(Text(f"{zh}\n{en}", style=style), which, Text(gap.transfer_id), words)
     return table

@@ -2,14 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from liangfa_case_transfer.ledger import sha256_of
+from liangfa_kit.errors import Invalid, NotFound
+from liangfa_kit.rpc.client import Channel
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
+from liangfa_protos.enforcement_record.v1 import case_service_pb2 as case_rpc
+from liangfa_protos.enforcement_record.v1 import screening_service_pb2 as screening_rpc
+from liangfa_protos.enforcement_record.v1.case_service_pb2_grpc import CaseServiceStub
+from liangfa_protos.enforcement_record.v1.screening_service_pb2_grpc import ScreeningServiceStub
 
 if TYPE_CHECKING:
     from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceAsyncStub
+
+
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Worklist:
+    """What an organisation owes and what it waits for: limits and receipts; `titles` of the transfers by id."""
+
+    owed: rpc.ListClocksResponse
+    awaited: rpc.ListClocksResponse
+    to_sign: Sequence[pb.Receipt]
+    unsigned: Sequence[pb.Receipt]
+    titles: Mapping[str, str]
+
+
+async def worklist(stub: TransferServiceAsyncStub, agency_id: str, most: int) -> Worklist:
+    """Return the worklist of the caller's organisation, at most `most` of each, the most urgent first."""
+    owed = await stub.ListClocks(rpc.ListClocksRequest(limit=most))
+    awaited = await stub.ListClocks(rpc.ListClocksRequest(waiting_for=True, limit=most))
+    found = (await stub.ListReceipts(rpc.ListReceiptsRequest(only_open=True, limit=1_000))).receipts
+    to_sign = [one for one in found if one.receiver.id == agency_id][:most]
+    unsigned = [one for one in found if one.receiver.id != agency_id][:most]
+    titles: dict[str, str] = {}
+    for clock in (*owed.clocks, *awaited.clocks):
+        if clock.transfer_id not in titles:
+            asked = rpc.GetTransferRequest(transfer_id=clock.transfer_id, limit=1)
+            titles[clock.transfer_id] = ""
+            with suppress(NotFound):  # a limit may outlive an organisation's part in the transfer
+                titles[clock.transfer_id] = (await stub.GetTransfer(asked)).transfer.title
+    return Worklist(owed, awaited, to_sign, unsigned, titles)
+
+
+async def whole_transfer(stub: TransferServiceAsyncStub, transfer_id: str) -> rpc.GetTransferResponse:
+    """Return a transfer with its whole history. Raises `NotFound`."""
+    found = await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=transfer_id, limit=_PAGE))
+    count = len(found.steps)
+    while count == _PAGE:
+        after = found.steps[-1].sequence
+        more = await stub.GetTransfer(
+            rpc.GetTransferRequest(transfer_id=transfer_id, after_sequence=after, limit=_PAGE)
+        )
+        found.steps.extend(more.steps)
+        count = len(more.steps)
+    return found
+
+
+async def opened(channel: Channel, wanted: rpc.OpenTransferRequest) -> rpc.OpenTransferResponse:
+    """Open a transfer of a case of enforcement_record; what `wanted` leaves out is taken from the case and its screening.
+
+    Raises `Invalid` (OFFENCE_MISSING) when no screening names an offence and `wanted` does not either.
+    """
+    reading = case_rpc.GetCaseRequest(case_id=wanted.case_id, purpose="启动移送程序 (open a transfer)")
+    case = (await CaseServiceStub(channel).GetCase(reading)).case
+    asked = screening_rpc.ListScreeningsRequest(case_id=wanted.case_id, purpose=reading.purpose, page_size=1)
+    newest = (await ScreeningServiceStub(channel).ListScreenings(asked)).screenings
+    wanted.title = wanted.title or case.title or case.cause
+    wanted.facts = wanted.facts or case.narrative
+    wanted.suspect_names[:] = wanted.suspect_names or [party.name for party in case.parties]
+    for screening in newest:
+        wanted.screening_id = wanted.screening_id or screening.id
+        wanted.offences[:] = wanted.offences or [offence.name_zh for offence in screening.offences]
+    if not wanted.offences:
+        raise Invalid(
+            "The screening names no offence for this case.",
+            message_zh="筛查未指出涉嫌罪名。",
+            remedy="Name it with --offence: whether a crime is suspected is for the officer to say.",
+            reason="OFFENCE_MISSING",
+        )
+    return await TransferServiceStub(channel).OpenTransfer(wanted)
+
+
+async def taken(stub: TransferServiceAsyncStub, request: rpc.TakeStepRequest, version: int = 0) -> rpc.TakeStepResponse:
+    """Take a step of a transfer as it is now, or as it was at `version`: then the refusal is STALE if it went on."""
+    allowed = await stub.ListAllowedSteps(rpc.ListAllowedStepsRequest(transfer_id=request.transfer_id))
+    request.expected_version = version or allowed.version
+    return await stub.TakeStep(request)
+
+
+async def signed(stub: TransferServiceAsyncStub, transfer_id: str, number: int, agency_id: str) -> list[pb.Receipt]:
+    """Sign for the receipt of this number, or, with 0, for every one that waits for the caller's organisation."""
+    found = await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=transfer_id, limit=1))
+    waiting = [one for one in found.receipts if one.receiver.id == agency_id and not one.HasField("received_at")]
+    chosen = [one for one in (found.receipts if number else waiting) if number in {0, one.number}]
+    if not chosen:
+        raise NotFound(
+            "There is no such receipt for your organisation to sign.",
+            message_zh="没有待贵单位签收的此份回执。",
+            remedy="`liangfa transfers show` lists the receipts of the transfer.",
+            reason="RECEIPT_NOT_FOUND",
+        )
+    done = []
+    for one in chosen:
+        request = rpc.SignReceiptRequest(
+            request_id=str(uuid.uuid4()), transfer_id=transfer_id, receipt_id=one.id, sha256=sha256_of(one.statement)
+        )
+        done.append((await stub.SignReceipt(request)).receipt)
+    return done
 
 
 async def receipts_and_keys(
