@@ -96,6 +96,8 @@ class Rule:
     use: Use
     stays: bool = False
     why_unused: str = ""
+    way: frozenset[str] = frozenset()
+    """Steps that lead to the one that keeps it, where several are needed."""
 
     @property
     def latest(self) -> Duration | None:
@@ -171,6 +173,7 @@ def _rule(row: dict[str, Any], use: dict[str, Any]) -> Rule:
         use=Use(use["use"]),
         stays=use.get("stays", False),
         why_unused=use.get("why", ""),
+        way=frozenset(use.get("way", ())),
     )
 
 

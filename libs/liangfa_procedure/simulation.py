@@ -7,6 +7,7 @@ limits as early and starts them as late in that day as possible, so that nobody 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
@@ -14,7 +15,7 @@ from liangfa_procedure.clocks import BEIJING, Due, Extension, Pause, due
 from liangfa_procedure.escalation import ladder
 from liangfa_procedure.rules import Rule, Rules, Use
 from liangfa_procedure.scenario import Alert, Extended, Level, Moment, Scenario, ScenarioInvalid, Told
-from liangfa_procedure.steps import ANY_OPEN, EVERYTHING, Procedure, Refusal, Scope, Step
+from liangfa_procedure.steps import ANY_OPEN, Procedure, Refusal, Scope, Step
 
 BEGINNINGS = {Scope.TRANSFER: "crime_suspected", Scope.SUSPECT: "investigated"}
 """Where a transfer begins by its first step, and a suspect when he is named."""
@@ -46,6 +47,15 @@ class _Clock:
 
 
 @dataclass(slots=True)
+class _Unsigned:
+    """What was sent and will be signed for; `moot` are the rules whose limits that no longer starts."""
+
+    received: Moment
+    told: Told
+    moot: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class _Play:
     scenario: Scenario
     state: str | None
@@ -55,7 +65,7 @@ class _Play:
     alerts: list[Alert] = field(default_factory=list)
     warnings: set[str] = field(default_factory=set)
     taken: dict[tuple[str, str | None], int] = field(default_factory=dict)
-    unsigned: list[tuple[Moment, Told]] = field(default_factory=list)
+    unsigned: list[_Unsigned] = field(default_factory=list)
     now: datetime | None = None
 
 
@@ -115,25 +125,32 @@ def _take(game: _Play, told: Told, moment: Moment) -> None:
     if told.received is None:
         _tell(game, told, step.on_receipt, None, moment, is_dated=told.moment is not None)
     elif step.on_receipt:
-        game.unsigned.append((told.received.not_before(moment.earliest), told))
+        game.unsigned.append(_Unsigned(told.received.not_before(moment.earliest), told))
 
 
 def _sign(game: _Play, until: datetime) -> None:
     """Let what was sent before `until` be signed for, in the order of the receipts."""
-    for received, told in sorted(game.unsigned, key=lambda pair: pair[0].earliest):
-        if received.earliest <= until:
-            _watch(game, received.earliest)
-            game.unsigned.remove((received, told))
-            _tell(game, told, told.step.on_receipt, None, received, is_dated=True)
+    for sent in sorted(game.unsigned, key=lambda one: one.received.earliest):
+        if sent.received.earliest <= until:
+            _watch(game, sent.received.earliest)
+            game.unsigned.remove(sent)
+            _tell(game, sent.told, sent.told.step.on_receipt, None, sent.received, is_dated=True, moot=sent.moot)
 
 
 def _tell(
-    game: _Play, told: Told, events: tuple[str, ...], step: Step | None, moment: Moment, *, is_dated: bool
+    game: _Play,
+    told: Told,
+    events: tuple[str, ...],
+    step: Step | None,
+    moment: Moment,
+    *,
+    is_dated: bool,
+    moot: AbstractSet[str] = frozenset(),
 ) -> None:
     """End the clocks that `events` end (and those that `step` makes moot), then start those that they start."""
     _end(game, step, events, told.suspect)
     for event in events:
-        _start(game, event, told, moment, is_dated=is_dated)
+        _start(game, event, told, moment, is_dated=is_dated, moot=moot)
 
 
 def _allow(game: _Play, told: Told) -> None:
@@ -162,17 +179,16 @@ def _begin_where_the_story_does(game: _Play, told: Told) -> None:
 
 
 def _end(game: _Play, step: Step | None, events: tuple[str, ...], suspect: str | None) -> None:
-    moot = step.ends if step is not None else frozenset[str]()
+    def is_ended(rule: Rule, of: str | None) -> bool:
+        is_meant = of is None or of == suspect
+        return is_meant and (rule.ends_on in events or (step is not None and step.ends_rule(rule)))
 
-    def goes_on(clock: _Clock) -> bool:
-        is_meant = clock.suspect is None or clock.suspect == suspect
-        if is_meant and clock.rule.ends_on in events:
-            return False
-        if EVERYTHING in moot and clock.suspect == suspect:
-            return clock.rule.stays
-        return not (is_meant and clock.rule.id in moot)
-
-    game.clocks = [clock for clock in game.clocks if goes_on(clock)]
+    game.clocks = [clock for clock in game.clocks if not is_ended(clock.rule, clock.suspect)]
+    for sent in game.unsigned:  # a limit that waits for a signature ends like one that runs
+        rules = (r for event in sent.told.step.on_receipt for r in Rules.load().started_by(event, game.scenario.sector))
+        sent.moot.update(rule.id for rule in rules if is_ended(rule, sent.told.suspect))
+    if game.state is not None and Procedure.load().states[Scope.TRANSFER][game.state].is_terminal:
+        game.clocks, game.unsigned = [], []
 
 
 def _pause(game: _Play, step: Step, moment: Moment) -> None:
@@ -183,8 +199,10 @@ def _pause(game: _Play, step: Step, moment: Moment) -> None:
             clock.pauses = [replace(p, until=moment.latest) if p.until is None else p for p in clock.pauses]
 
 
-def _start(game: _Play, event: str, told: Told, moment: Moment, *, is_dated: bool) -> None:
+def _start(game: _Play, event: str, told: Told, moment: Moment, *, is_dated: bool, moot: AbstractSet[str]) -> None:
     for rule in Rules.load().started_by(event, game.scenario.sector):
+        if rule.id in moot:
+            continue
         game.clocks = [c for c in game.clocks if (c.rule.id, c.suspect) != (rule.id, told.suspect)]
         if not is_dated:
             # Without the day of its start a limit cannot be counted: nobody is told anything about it.

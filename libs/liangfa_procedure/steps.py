@@ -10,8 +10,8 @@ from typing import Any
 
 from liangfa_procedure.documents import DocumentKind, documents
 from liangfa_procedure.reading import CONFIDENCES, ProcedureError, read_data
-from liangfa_procedure.rules import Rules
-from liangfa_procedure.soundness import Move, unsound
+from liangfa_procedure.rules import Rule, Rules, Use
+from liangfa_procedure.soundness import Act, Move, stranded, unsound
 
 ANY_OPEN = "*"
 EVERYTHING = "*"
@@ -26,6 +26,10 @@ class Scope(StrEnum):
 
 BEGINNINGS = {Scope.TRANSFER: frozenset({"crime_suspected"}), Scope.SUSPECT: frozenset({"investigated"})}
 """Where a transfer begins by its first step, and a suspect when he is named."""
+
+
+COURSES_RUN_IN = "filed"
+"""The state of a transfer in which every suspect has a course of his own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,10 @@ class Step:
     def is_hand_over(self) -> bool:
         """Whether something passes from one side to another, for which both sides hold a receipt."""
         return bool(self.receivers)
+
+    def ends_rule(self, rule: Rule) -> bool:
+        """Tell whether the step makes limits of `rule` moot."""
+        return rule.id in self.ends or (EVERYTHING in self.ends and not rule.stays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +189,39 @@ def _load() -> Procedure:
             BEGINNINGS[scope],
         ):
             raise ProcedureError(f"steps.yaml, {scope.value}: {'; '.join(wrong)}")
+        if wrong := stranded(acts(procedure, scope), duties(procedure)):
+            raise ProcedureError(f"steps.yaml, {scope.value}: {'; '.join(wrong)}")
     return procedure
+
+
+def duties(procedure: Procedure) -> dict[str, frozenset[str]]:
+    """Return the limits in which somebody can fail, with the steps on the way to keeping them. Raises `ProcedureError`."""
+    found = {rule.id: rule.way for rule in Rules.load().by_id.values() if rule.use is Use.DUTY}
+    if unknown := frozenset[str]().union(*found.values()) - procedure.steps.keys():
+        raise ProcedureError(f"clock_use.yaml names steps that do not exist: {sorted(unknown)}")
+    return found
+
+
+def acts(procedure: Procedure, scope: Scope) -> list[Act]:
+    """Return the steps of `scope` as the limits see them. Those of the suspects count for the whole case where it is filed."""
+    return [
+        _act(step, scope, procedure)
+        for step in procedure.steps.values()
+        if step.scope is scope or scope is Scope.TRANSFER
+    ]  # fmt: skip
+
+
+def _act(step: Step, scope: Scope, procedure: Procedure) -> Act:
+    rules = [rule for rule in Rules.load().by_id.values() if rule.use is not Use.UNUSED]
+    keeps = frozenset(rule.id for rule in rules if rule.ends_on in step.tells)
+    drops = frozenset(rule.id for rule in rules if rule.ends_on in step.on_receipt or step.ends_rule(rule))
+    if step.scope is not scope:
+        return Act(step.id, frozenset({COURSES_RUN_IN}), None, frozenset(), keeps, drops)
+    origins = frozenset(name for name in procedure.states[scope] if procedure.leads_from(step, name))
+    starts = frozenset(rule.id for rule in rules if rule.starts_on in {*step.tells, *step.on_receipt})
+    if scope is Scope.TRANSFER and step.to_state is not None and procedure.states[scope][step.to_state].is_terminal:
+        drops = frozenset(rule.id for rule in rules)  # whatever runs still ends with the transfer
+    return Act(step.id, origins, step.to_state, starts, keeps, drops)
 
 
 def _moves(procedure: Procedure, scope: Scope) -> list[Move]:

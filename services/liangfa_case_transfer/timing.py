@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from liangfa_case_transfer.tables import clocks
 from liangfa_kit.work import Work
 from liangfa_procedure.clocks import Calendar, Due, Extension, Pause, due
 from liangfa_procedure.rules import VERSION, Duration, Rule, Rules, Use
-from liangfa_procedure.steps import EVERYTHING, Step
+from liangfa_procedure.steps import Procedure, Step
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 
 _RUNNING = (pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_SUSPENDED)
@@ -46,7 +46,7 @@ class Clocks:
         self._end(set(step.tells) | set(step.on_receipt), suspect_id, at)
         for clock in self._meant(suspect_id):
             rule = Rules.load().rule(clock.rule_id)
-            if rule.id in step.ends or (EVERYTHING in step.ends and not rule.stays):
+            if step.ends_rule(rule):
                 self._close(clock, pb.CLOCK_STATE_MOOT, at)
             elif rule.id in step.pauses:
                 self._change(clock, "suspended", step.name_zh, at)
@@ -54,10 +54,33 @@ class Clocks:
                 self._change(clock, "resumed", step.name_zh, at)
         self.start(step.tells, suspect_id, at)
 
-    def start(self, events: Iterable[str], suspect_id: str, at: datetime) -> None:
-        """Start what `events` start; a clock of the same rule that runs already is replaced."""
+    def receive(self, receipt: pb.Receipt, at: datetime) -> None:
+        """Do what signing for a receipt does: end what it answers, start what runs from it and was not ended meanwhile."""
+        events = Procedure.load().step(receipt.step).on_receipt
+        self._end(set(events), receipt.suspect_id, at)
+        self.start(events, receipt.suspect_id, at, moot=receipt.moot)
+
+    def end_awaited(self, receipt: pb.Receipt, step: Step | None) -> bool:
+        """Note on an open receipt which limits its signature no longer starts after `step`; None: the transfer is closed.
+
+        Returns whether there were any: a limit that waits for the signature is ended like one that runs.
+        """
+        events = Procedure.load().step(receipt.step).on_receipt
+        waiting = (rule for event in events for rule in Rules.load().started_by(event, self._transfer.sector))
+        ended = [
+            rule.id
+            for rule in waiting
+            if rule.id not in receipt.moot and (step is None or rule.ends_on in step.tells or step.ends_rule(rule))
+        ]
+        receipt.moot.extend(ended)
+        return bool(ended)
+
+    def start(self, events: Iterable[str], suspect_id: str, at: datetime, *, moot: Collection[str] = ()) -> None:
+        """Start what `events` start, but for the rules in `moot`; a clock of the same rule that runs already is replaced."""
         for event in events:
             for rule in Rules.load().started_by(event, self._transfer.sector):
+                if rule.id in moot:
+                    continue
                 for clock in self._meant(suspect_id):
                     if clock.rule_id == rule.id and clock.suspect_id == suspect_id:
                         self._close(clock, pb.CLOCK_STATE_MOOT, at)
@@ -87,7 +110,7 @@ class Clocks:
     def end_moot(self, at: datetime) -> None:
         """End whatever runs still: the transfer is closed."""
         for clock in list(self._all.values()):
-            if clock.state in _RUNNING and not Rules.load().rule(clock.rule_id).stays:
+            if clock.state in _RUNNING:
                 self._close(clock, pb.CLOCK_STATE_MOOT, at)
 
     def _meant(self, suspect_id: str) -> Sequence[pb.Clock]:

@@ -61,7 +61,7 @@ class HandOver:
         receipt.received_at.FromDatetime(at)
         self._work.save(receipts, receipt_row(receipt, self._transfer))
         self.signed.append(receipt)
-        clocks.start(Procedure.load().step(receipt.step).on_receipt, receipt.suspect_id, at)
+        clocks.receive(receipt, at)
 
     def acknowledge_answered(self, step: Step, suspect_id: str, clocks: Clocks, at: datetime) -> None:
         """Sign for what `step` answers: who does what a limit from receipt asks for has received what began it."""
@@ -73,6 +73,16 @@ class HandOver:
             answered = (r for r in Rules.load().by_id.values() if r.starts_on in begins and r.ends_on in step.tells)
             if receipt.suspect_id in {"", suspect_id} and any(answered):
                 self.acknowledge(receipt, at, clocks)
+
+    def end_awaited(self, step: Step | None, suspect_id: str, clocks: Clocks) -> None:
+        """End the limits that wait for a signature as `step` ends those that run; None: the transfer is closed."""
+        for row in self._work.rows(receipts, "transfer_id", self._transfer.id):
+            if row["is_received"]:
+                continue
+            receipt = pb.Receipt.FromString(row["body"])
+            is_meant = step is None or receipt.suspect_id in {"", suspect_id}
+            if is_meant and clocks.end_awaited(receipt, step):
+                self._work.save(receipts, receipt_row(receipt, self._transfer))
 
     def acknowledge_all(self, clocks: Clocks, at: datetime) -> None:
         """Sign for everything that was given to the acting organisation and not signed for yet."""

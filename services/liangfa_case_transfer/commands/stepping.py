@@ -76,6 +76,7 @@ class SteppingCommands:
         _move(step, request, transfer, taken, at)
         giving = HandOver(transfer, row, work, self._keyring)
         giving.acknowledge_answered(step, taken.suspect_id, running, at)
+        giving.end_awaited(step, taken.suspect_id, running)
         running.take(step, taken.suspect_id, at)
         if step.id == ACCEPT:
             giving.acknowledge_all(running, at)
@@ -83,6 +84,7 @@ class SteppingCommands:
             _pass_on(request, transfer, running, work)
         given = [giving.give(taken, party(transfer, side)) for side in step.receivers]
         if PROCEDURE.states[Scope.TRANSFER][transfer.state].is_terminal:
+            giving.end_awaited(None, "", running)
             running.end_moot(at)
         transfer.version = work.version(transfer_stream(transfer.id)) + len(giving.signed) + 1
         return self._kept(transfer, taken, given, running, giving, work)

@@ -601,6 +601,7 @@ class Receipt(_message.Message):
     SENT_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     SUSPECT_ID_FIELD_NUMBER: _builtins.int
+    MOOT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the receipt."""
     number: _builtins.int
@@ -641,6 +642,10 @@ class Receipt(_message.Message):
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When it was received; absent until then."""
 
+    @_builtins.property
+    def moot(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Rules whose limits its signature no longer starts: the case went on before it was signed. No part of what is signed."""
+
     def __init__(
         self,
         *,
@@ -658,10 +663,11 @@ class Receipt(_message.Message):
         sent_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
         suspect_id: _builtins.str = ...,
+        moot: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["received_at", b"received_at", "receiver", b"receiver", "receiver_signature", b"receiver_signature", "sender", b"sender", "sender_signature", b"sender_signature", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "id", b"id", "number", b"number", "received_at", b"received_at", "receiver", b"receiver", "receiver_signature", b"receiver_signature", "sender", b"sender", "sender_signature", b"sender_signature", "sent_at", b"sent_at", "sha256", b"sha256", "statement", b"statement", "step", b"step", "suspect_id", b"suspect_id", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "id", b"id", "moot", b"moot", "number", b"number", "received_at", b"received_at", "receiver", b"receiver", "receiver_signature", b"receiver_signature", "sender", b"sender", "sender_signature", b"sender_signature", "sent_at", b"sent_at", "sha256", b"sha256", "statement", b"statement", "step", b"step", "suspect_id", b"suspect_id", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
