@@ -45,6 +45,7 @@ RULES: dict[str, frozenset[str]] = {
     f"{_DOCUMENTS}IssueDocument": ACTING,
     f"{_DOCUMENTS}GetDocument": READING,
     f"{_DOCUMENTS}DownloadDocument": READING,
+    f"{_DOCUMENTS}AttachSignedScan": ACTING,
     f"{_DOCUMENTS}ListDocuments": READING,
 }
 

@@ -133,9 +133,7 @@ class Desk:
 
     async def _corrected(self, request: rpc.IssueDocumentRequest, actor: Actor) -> pb.IssuedDocument:
         """Return the version that is corrected. Raises `DocumentNotFound`, `Stale`, `Invalid`."""
-        before = await self.document(request.transfer_id, request.corrects, 0, actor)
-        if before.issuer.id != actor.agency_id:
-            raise DocumentNotFound(request.corrects)
+        before = await self.own_document(request.transfer_id, request.corrects, 0, actor)
         require_version(before, request.expected_version)
         wrong = []
         if before.kind != request.draft.kind:
@@ -155,6 +153,13 @@ class Desk:
         if wanted is None:
             raise DocumentNotFound(document_id)
         return wanted
+
+    async def own_document(self, transfer_id: str, document_id: str, version: int, actor: Actor) -> pb.IssuedDocument:
+        """Return a version of a document that the actor's organisation has issued. Raises `DocumentNotFound`."""
+        document = await self.document(transfer_id, document_id, version, actor)
+        if document.issuer.id != actor.agency_id:
+            raise DocumentNotFound(document_id)
+        return document
 
     async def _writing(
         self, asked: rpc.DocumentDraft, transfer: transfer_pb2.Transfer, actor: Actor, at: datetime

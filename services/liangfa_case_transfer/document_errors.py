@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from liangfa_kit.errors import FieldViolation, Forbidden, NotFound, Precondition, Stale
+from liangfa_kit.errors import FieldViolation, Forbidden, Invalid, NotFound, Precondition, Stale
 from liangfa_procedure.documents import DocumentKind
 from liangfa_procedure.writing import TemplateBroken as BrokenFile
 
@@ -82,6 +82,19 @@ class CodeWordTaken(Precondition):
             message_zh=f"机关代字“{code_word}”已由其他单位使用。",
             remedy="Use your own organisation's code word.",
             code_word=code_word,
+        )
+
+
+class ScanRefused(Invalid):
+    """What arrives is not the scan that was announced."""
+
+    reason = "SCAN_REFUSED"
+
+    def __init__(self, cause_en: str, cause_zh: str) -> None:
+        super().__init__(
+            f"The scan was not attached: {cause_en}.",
+            message_zh=f"扫描件未附上：{cause_zh}。",
+            remedy="Send a PDF, JPEG, PNG or TIFF file of at most 64 MiB, in pieces of at most 1 MiB, with its own media type.",
         )
 
 

@@ -117,7 +117,11 @@ def build(
     desk = Desk(train, store, objects, clock, ids, lambda _region: Templates())
     services = (
         served(add_TransferServiceServicer_to_server, servicer, authority=authorise),
-        served(add_DocumentServiceServicer_to_server, DocumentServicer(store, objects, desk), authority=authorise),
+        served(
+            add_DocumentServiceServicer_to_server,
+            DocumentServicer(train, store, objects, ids, desk),
+            authority=authorise,
+        ),
     )
     relay = Relay(store, KIT, train, broker, source=NAME, topic=topics.CASE_TRANSFER.name)
     return CaseTransfer(store, train, relay, Scheduler(clock, [_alarm(store, train)]), services)

@@ -13,6 +13,7 @@ import liangfa_case_transfer.wiring as transfer_wiring
 import liangfa_enforcement_record.wiring as record_wiring
 import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
+from liangfa_case_transfer.queries.files import kept_files as kept_documents
 from liangfa_case_transfer.tables import KIT as TRANSFER_KIT
 from liangfa_enforcement_record.queries.files import kept_files
 from liangfa_enforcement_record.tables import KIT as RECORD_KIT
@@ -61,24 +62,31 @@ class Checked:
 
 
 async def checked(settings: PlatformSettings) -> list[Checked]:
-    """Check every journal of the platform, and every file that the record's journal says is kept."""
+    """Check every journal of the platform, and every file that a journal says is kept."""
     parts = []
     for name, store, tables in journals(settings):
         try:
             parts.append(Checked(name, f"{journal_length(store, tables)} entries", list(journal_faults(store, tables))))
-            if name == record_wiring.NAME:
-                parts.append(await _checked_files(settings.storage.folder, store))
+            if name in _FILES:
+                parts.append(await _checked_files(settings.storage.folder, name, store))
         finally:
             store.close()
     return parts
 
 
-async def _checked_files(folder: Path, store: Store) -> Checked:
+_FILES = {
+    record_wiring.NAME: (kept_files, record_wiring.files_path),
+    transfer_wiring.NAME: (kept_documents, transfer_wiring.files_path),
+}
+"""Services that keep files: what their journal names, and where it lies."""
+
+
+async def _checked_files(folder: Path, name: str, store: Store) -> Checked:
+    named, path = _FILES[name]
     with store.reading() as connection:
-        files = list(kept_files(connection))
-    objects = FolderStore(record_wiring.files_path(folder))
-    faults = [fault async for fault in file_faults(objects, files)]
-    return Checked(f"{record_wiring.NAME} files", f"{len({file.sha256 for file in files})} files", faults)
+        files = list(named(connection))
+    faults = [fault async for fault in file_faults(FolderStore(path(folder)), files)]
+    return Checked(f"{name} files", f"{len({file.sha256 for file in files})} files", faults)
 
 
 async def tend_consumer(

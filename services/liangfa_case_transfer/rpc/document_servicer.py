@@ -6,14 +6,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from liangfa_case_transfer.authority import may_see_document
+from liangfa_case_transfer.commands.scanning import ATTACH_SCAN, AttachScan
 from liangfa_case_transfer.desk import Desk
+from liangfa_case_transfer.document_errors import DocumentNotFound
 from liangfa_case_transfer.queries import documents as reading
 from liangfa_case_transfer.rpc.requests import command_call, seen_transfer
+from liangfa_case_transfer.scans import check_announced, keep_scan
 from liangfa_case_transfer.validation import check_correction, check_draft
 from liangfa_kit.context import current
+from liangfa_kit.ids import UuidSequence
 from liangfa_kit.objects import ObjectStore
 from liangfa_kit.paging import page_size
 from liangfa_kit.store.port import Store
+from liangfa_kit.train import Train
 from liangfa_protos.case_transfer.v1 import document_pb2 as pb
 from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
 from liangfa_protos.case_transfer.v1.document_service_pb2_grpc import DocumentServiceServicer
@@ -22,9 +27,11 @@ from liangfa_protos.case_transfer.v1.document_service_pb2_grpc import DocumentSe
 class DocumentServicer(DocumentServiceServicer):
     """Translates between protos, the desk and the object store."""
 
-    def __init__(self, store: Store, objects: ObjectStore, desk: Desk) -> None:
+    def __init__(self, train: Train, store: Store, objects: ObjectStore, ids: UuidSequence, desk: Desk) -> None:
+        self._train = train
         self._store = store
         self._objects = objects
+        self._ids = ids
         self._desk = desk
 
     async def PreviewDocument(self, request: rpc.PreviewDocumentRequest, _context: Any) -> rpc.PreviewDocumentResponse:
@@ -51,9 +58,29 @@ class DocumentServicer(DocumentServiceServicer):
         """Send the file of a document."""
         document = await self._seen(request)
         offset = max(0, request.offset)
-        async for content in self._objects.read(document.sha256, offset):
+        sha256 = request.scan_sha256 or document.sha256
+        if sha256 not in {document.sha256, *(one.sha256 for one in document.scans)}:
+            raise DocumentNotFound(request.document_id)
+        async for content in self._objects.read(sha256, offset):
             yield rpc.DownloadDocumentResponse(offset=offset, content=content)
             offset += len(content)
+
+    async def AttachSignedScan(
+        self, request_iterator: AsyncIterator[rpc.AttachSignedScanRequest], _context: Any
+    ) -> rpc.AttachSignedScanResponse:
+        """Take a signed copy in; it is attached when it is whole and is what it is said to be."""
+        caller = current().caller
+        first = await anext(request_iterator, rpc.AttachSignedScanRequest())
+        await seen_transfer(self._store, first.transfer_id)
+        document = await self._desk.own_document(first.transfer_id, first.document_id, first.version, caller)
+        check_announced(first)
+        if first.sha256 not in {one.sha256 for one in document.scans}:
+            await keep_scan(self._objects, self._ids(), first, request_iterator)
+        scan = pb.SignedScan(
+            file_name=first.file_name, media_type=first.media_type, size_bytes=first.size_bytes, sha256=first.sha256
+        )
+        command = AttachScan(document.transfer_id, document.id, document.version, scan)
+        return await self._train.execute(ATTACH_SCAN, command, current().command(""))
 
     async def ListDocuments(self, request: rpc.ListDocumentsRequest, _context: Any) -> rpc.ListDocumentsResponse:
         """List the documents of a transfer that the caller may see."""

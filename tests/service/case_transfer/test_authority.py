@@ -44,8 +44,10 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "DocumentService/IssueDocument": (ACTING, "seen"),
     "DocumentService/GetDocument": (READING, "seen"),
     "DocumentService/DownloadDocument": (READING, "seen"),
+    "DocumentService/AttachSignedScan": (ACTING, "seen"),
     "DocumentService/ListDocuments": (READING, "seen"),
 }
+SENDING = {"DocumentService/AttachSignedScan"}
 STREAMED = {"DocumentService/DownloadDocument"}
 RELATIONS = {
     "sender": ("market", "420111"),
@@ -109,9 +111,13 @@ def _request(name: str, transfer_id: str) -> Any:
     return request
 
 
+async def _sent(request: Any) -> AsyncIterator[Any]:
+    yield request
+
+
 async def _outcome(stub: Any, name: str, request: Any) -> tuple[str, str]:
     try:
-        reply = getattr(stub, name.partition("/")[2])(request)
+        reply = getattr(stub, name.partition("/")[2])(_sent(request) if name in SENDING else request)
         if name in STREAMED:
             async for _ in reply:
                 pass

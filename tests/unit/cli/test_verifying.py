@@ -93,13 +93,15 @@ def test_a_lost_and_a_shortened_file_are_found(folder: Path) -> None:
 
 
 def test_every_part_of_the_platform_is_checked(folder: Path) -> None:
-    """The journals of both services beside the files."""
+    """The journals of every service that has one beside the files of those that keep some."""
+    from liangfa_case_transfer.wiring import build as build_transfer
     from liangfa_kit.clock import SystemClock
     from liangfa_supervision.wiring import build
 
     broker = LocalBroker(folder / "events" / "events.sqlite3")
-    asyncio.run(build(folder, broker, SystemClock()).stop())
+    for part in (build(folder, broker, SystemClock()), build_transfer(folder, broker, SystemClock())):
+        asyncio.run(part.stop())
     asyncio.run(broker.close())
     assert [part.name for part in asyncio.run(checked(settings(folder)))] == [
-        "enforcement_record", "enforcement_record files", "supervision",
+        "enforcement_record", "enforcement_record files", "case_transfer", "case_transfer files", "supervision",
     ]  # fmt: skip

@@ -303,6 +303,7 @@ class DownloadDocumentRequest(_message.Message):
     DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    SCAN_SHA256_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
     """Transfer."""
     document_id: _builtins.str
@@ -311,6 +312,8 @@ class DownloadDocumentRequest(_message.Message):
     """Version; 0: the newest that the caller may see."""
     offset: _builtins.int
     """Where to begin, in bytes."""
+    scan_sha256: _builtins.str
+    """SHA-256 of a signed copy of that version, to be sent in place of the DOCX file."""
     def __init__(
         self,
         *,
@@ -318,10 +321,11 @@ class DownloadDocumentRequest(_message.Message):
         document_id: _builtins.str = ...,
         version: _builtins.int = ...,
         offset: _builtins.int = ...,
+        scan_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "offset", b"offset", "transfer_id", b"transfer_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "offset", b"offset", "scan_sha256", b"scan_sha256", "transfer_id", b"transfer_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -352,6 +356,80 @@ class DownloadDocumentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DownloadDocumentResponse: _TypeAlias = DownloadDocumentResponse  # noqa: Y015
+
+@_typing.final
+class AttachSignedScanRequest(_message.Message):
+    """A piece of a signed copy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.str
+    """Transfer; in the first message, as everything up to sha256."""
+    document_id: _builtins.str
+    """Document."""
+    version: _builtins.int
+    """Version; 0: the newest."""
+    file_name: _builtins.str
+    """Name of the file, without a folder."""
+    media_type: _builtins.str
+    """application/pdf, image/jpeg, image/png or image/tiff."""
+    size_bytes: _builtins.int
+    """Size in bytes, at most 64 MiB."""
+    sha256: _builtins.str
+    """SHA-256, 64 hexadecimal digits."""
+    content: _builtins.bytes
+    """The bytes, at most 1 MiB a message."""
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.str = ...,
+        document_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        file_name: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "document_id", b"document_id", "file_name", b"file_name", "media_type", b"media_type", "sha256", b"sha256", "size_bytes", b"size_bytes", "transfer_id", b"transfer_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachSignedScanRequest: _TypeAlias = AttachSignedScanRequest  # noqa: Y015
+
+@_typing.final
+class AttachSignedScanResponse(_message.Message):
+    """The document with the copy. The same copy again changes nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def document(self) -> _document_pb2.IssuedDocument:
+        """The document."""
+
+    def __init__(
+        self,
+        *,
+        document: _document_pb2.IssuedDocument | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachSignedScanResponse: _TypeAlias = AttachSignedScanResponse  # noqa: Y015
 
 @_typing.final
 class ListDocumentsRequest(_message.Message):

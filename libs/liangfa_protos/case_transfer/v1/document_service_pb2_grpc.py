@@ -56,6 +56,11 @@ class DocumentServiceStub:
                 request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.DownloadDocumentRequest.SerializeToString,
                 response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.DownloadDocumentResponse.FromString,
                 _registered_method=True)
+        self.AttachSignedScan = channel.stream_unary(
+                '/liangfa_protos.case_transfer.v1.DocumentService/AttachSignedScan',
+                request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanResponse.FromString,
+                _registered_method=True)
         self.ListDocuments = channel.unary_unary(
                 '/liangfa_protos.case_transfer.v1.DocumentService/ListDocuments',
                 request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ListDocumentsRequest.SerializeToString,
@@ -96,6 +101,13 @@ class DocumentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AttachSignedScan(self, request_iterator, context):
+        """Attach a signed or sealed copy of a document: the first message says what comes, all carry the bytes in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDocuments(self, request, context):
         """List the documents of a transfer, every version, oldest first.
         """
@@ -125,6 +137,11 @@ def add_DocumentServiceServicer_to_server(servicer, server):
                     servicer.DownloadDocument,
                     request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.DownloadDocumentRequest.FromString,
                     response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.DownloadDocumentResponse.SerializeToString,
+            ),
+            'AttachSignedScan': grpc.stream_unary_rpc_method_handler(
+                    servicer.AttachSignedScan,
+                    request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanRequest.FromString,
+                    response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanResponse.SerializeToString,
             ),
             'ListDocuments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDocuments,
@@ -242,6 +259,33 @@ class DocumentService:
             '/liangfa_protos.case_transfer.v1.DocumentService/DownloadDocument',
             liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.DownloadDocumentRequest.SerializeToString,
             liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.DownloadDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AttachSignedScan(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/liangfa_protos.case_transfer.v1.DocumentService/AttachSignedScan',
+            liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanRequest.SerializeToString,
+            liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanResponse.FromString,
             options,
             channel_credentials,
             insecure,

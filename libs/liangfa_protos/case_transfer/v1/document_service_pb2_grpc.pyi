@@ -43,6 +43,8 @@ class DocumentServiceStub:
     """Read what is known of a document."""
     DownloadDocument: _grpc.UnaryStreamMultiCallable[_document_service_pb2.DownloadDocumentRequest, _document_service_pb2.DownloadDocumentResponse]
     """Send the file of a document."""
+    AttachSignedScan: _grpc.StreamUnaryMultiCallable[_document_service_pb2.AttachSignedScanRequest, _document_service_pb2.AttachSignedScanResponse]
+    """Attach a signed or sealed copy of a document: the first message says what comes, all carry the bytes in order."""
     ListDocuments: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.ListDocumentsRequest, _document_service_pb2.ListDocumentsResponse]
     """List the documents of a transfer, every version, oldest first."""
 
@@ -61,6 +63,8 @@ class DocumentServiceAsyncStub(DocumentServiceStub):
     """Read what is known of a document."""
     DownloadDocument: _aio.UnaryStreamMultiCallable[_document_service_pb2.DownloadDocumentRequest, _document_service_pb2.DownloadDocumentResponse]  # type: ignore[assignment]
     """Send the file of a document."""
+    AttachSignedScan: _aio.StreamUnaryMultiCallable[_document_service_pb2.AttachSignedScanRequest, _document_service_pb2.AttachSignedScanResponse]  # type: ignore[assignment]
+    """Attach a signed or sealed copy of a document: the first message says what comes, all carry the bytes in order."""
     ListDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.ListDocumentsRequest, _document_service_pb2.ListDocumentsResponse]  # type: ignore[assignment]
     """List the documents of a transfer, every version, oldest first."""
 
@@ -100,6 +104,14 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_document_service_pb2.DownloadDocumentResponse], _abc.AsyncIterator[_document_service_pb2.DownloadDocumentResponse]]:
         """Send the file of a document."""
+
+    @_abc_1.abstractmethod
+    def AttachSignedScan(
+        self,
+        request_iterator: _MaybeAsyncIterator[_document_service_pb2.AttachSignedScanRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_document_service_pb2.AttachSignedScanResponse, _abc.Awaitable[_document_service_pb2.AttachSignedScanResponse]]:
+        """Attach a signed or sealed copy of a document: the first message says what comes, all carry the bytes in order."""
 
     @_abc_1.abstractmethod
     def ListDocuments(

@@ -72,6 +72,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The code word belongs to another organisation."""
     ERROR_REASON_DOCUMENT_OUTRUN: _ErrorReason.ValueType  # 24
     """Others took numbers of the series, or changed the transfer, all the time."""
+    ERROR_REASON_SCAN_REFUSED: _ErrorReason.ValueType  # 25
+    """The file is no scan of the kind that it is said to be, or too large."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -126,4 +128,6 @@ ERROR_REASON_CODE_WORD_TAKEN: ErrorReason.ValueType  # 23
 """The code word belongs to another organisation."""
 ERROR_REASON_DOCUMENT_OUTRUN: ErrorReason.ValueType  # 24
 """Others took numbers of the series, or changed the transfer, all the time."""
+ERROR_REASON_SCAN_REFUSED: ErrorReason.ValueType  # 25
+"""The file is no scan of the kind that it is said to be, or too large."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -279,3 +279,33 @@ class DocumentIssued(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DocumentIssued: _TypeAlias = DocumentIssued  # noqa: Y015
+
+@_typing.final
+class SignedScanAttached(_message.Message):
+    """A signed or sealed copy of a document was attached."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    SCAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def document(self) -> _document_pb2.IssuedDocument:
+        """The document with the copy."""
+
+    @_builtins.property
+    def scan(self) -> _document_pb2.SignedScan:
+        """The copy."""
+
+    def __init__(
+        self,
+        *,
+        document: _document_pb2.IssuedDocument | None = ...,
+        scan: _document_pb2.SignedScan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "scan", b"scan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "scan", b"scan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedScanAttached: _TypeAlias = SignedScanAttached  # noqa: Y015
