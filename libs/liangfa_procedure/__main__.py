@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from liangfa_procedure.page import page
-from liangfa_procedure.scenario import ScenarioInvalid, read_scenario
+from liangfa_procedure.scenario import load_scenario
+from liangfa_procedure.shapes import ScenarioInvalid
 from liangfa_procedure.simulation import play
 
 
 def _lines(path: str) -> Iterator[str]:
-    """Yield one JSON object a line: each alert in order, then what became of the transfer."""
-    outcome = play(read_scenario(Path(path).read_text(encoding="utf-8")))
-    for alert in outcome.alerts:
-        row = {"day": str(alert.day), "rule": alert.rule, "recipient": alert.recipient, "level": alert.level.value}
-        yield json.dumps(row | ({"suspect": alert.suspect} if alert.suspect else {}), ensure_ascii=False)
-    final = {"state": outcome.state, "suspects": outcome.suspects, "warnings": outcome.warnings}
-    yield json.dumps(final, ensure_ascii=False)
+    yield from play(load_scenario(Path(path))).lines()
 
 
 def main(arguments: list[str]) -> int:

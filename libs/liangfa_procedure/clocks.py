@@ -16,6 +16,8 @@ from liangfa_procedure.rules import Duration, Rule, Use
 from liangfa_standards.working_days import YearNotPublished, is_working_day
 
 BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
+HOURS_WARNED = timedelta(hours=4)
+"""How long before its end a limit counted in hours is spoken of: a product default."""
 _DAY = timedelta(days=1)
 
 
@@ -214,7 +216,7 @@ def _warn_at(rule: Rule, due_at: datetime, last_day: date | None) -> datetime | 
     if rule.use is Use.WINDOW:
         return None
     if last_day is None:
-        return due_at - timedelta(hours=4)
+        return due_at - HOURS_WARNED
     days = rule.duration.days or 30 * rule.duration.months
     before = 1 if days <= 7 else 3 if days <= 30 else 7
     return datetime.combine(last_day - before * _DAY, time(), BEIJING).astimezone(UTC)

@@ -24,6 +24,9 @@ FIELDS = {
 """Fields of enforcement by the sector whose limits hold there: tax crimes are economic crimes; the others have no limits of
 their own in a national text."""
 
+NAMED_BY_DOCUMENT = frozenset({"penalty_opinion_received"})
+"""Events whose document may itself name the last day (高检发释字〔2021〕4号第九条): it goes before the length of the rule."""
+
 
 class Use(StrEnum):
     """How the platform uses a rule (data/clock_use.yaml)."""
@@ -98,6 +101,15 @@ class Rule:
     why_unused: str = ""
     way: frozenset[str] = frozenset()
     """Steps that lead to the one that keeps it, where several are needed."""
+
+    @property
+    def is_owed_if_taken(self) -> bool:
+        """Whether nobody fails by leaving the step aside, but whoever takes it shall do so in time.
+
+        Windows (24 hours for telling what is missing), and rights that the text words as a duty of whoever goes on
+        (应当：国务院令第310号第九条第二款).
+        """
+        return self.use is Use.WINDOW or (self.use is Use.RIGHT and self.kind == "statutory")
 
     @property
     def latest(self) -> Duration | None:

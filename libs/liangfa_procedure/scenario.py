@@ -10,24 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from liangfa_procedure import shapes
 from liangfa_procedure.clocks import BEIJING, Calendar
-from liangfa_procedure.reading import ProcedureError
 from liangfa_procedure.rules import FIELDS, Rules
-from liangfa_procedure.steps import Procedure, Scope, Step
+from liangfa_procedure.shapes import ScenarioInvalid
+from liangfa_procedure.steps import ANY_OPEN, Procedure, Scope, Step
 
-
-class ScenarioInvalid(ProcedureError):
-    """A scenario cannot be read or played. `where` is the step it concerns, from 1; 0 for the file as a whole."""
-
-    reason = "SCENARIO_INVALID"
-
-    def __init__(self, text: str, where: int = 0) -> None:
-        super().__init__(f"step {where} of the story: {text}" if where else text)
-        self.where = where
+FILED = "filed"
+"""Where the courses of the suspects begin."""
 
 
 class Level(StrEnum):
@@ -52,9 +47,9 @@ class Moment:
                 value = datetime.fromisoformat(value.strip())
             except ValueError:
                 raise ScenarioInvalid(f"{value!r} is no day or day and time (2026-03-02 09:30)", where) from None
-        if isinstance(value, datetime):
+        if isinstance(value, datetime) and value.year in shapes.YEARS:
             return cls.of(value)
-        if isinstance(value, date):
+        if isinstance(value, date) and value.year in shapes.YEARS:
             start = datetime.combine(value, time(), BEIJING)
             return cls(start, start + timedelta(days=1, minutes=-1))
         raise ScenarioInvalid(f"{value!r} is no day or day and time (2026-03-02 09:30)", where)
@@ -124,6 +119,27 @@ class Scenario:
     final_state: str | None
     calendar: Calendar = field(default_factory=Calendar)
 
+    @property
+    def end(self) -> datetime:
+        """Return the last instant on which limits are watched."""
+        return datetime.combine(self.until + timedelta(days=1), time(), BEIJING) - timedelta.resolution
+
+    @property
+    def first_state(self) -> str | None:
+        """Return the state of the transfer when the story begins; None: no crime is suspected yet.
+
+        Left out of the file it is the first state in the table from which the first step is possible; a story that
+        begins with the course of a suspect begins after filing.
+        """
+        if self.begins_in is not None:
+            return self.begins_in
+        for step in (event.step for event in self.events if isinstance(event, Told)):
+            if step.scope is Scope.SUSPECT:
+                return FILED
+            if ANY_OPEN not in step.from_states:
+                return Procedure.load().first_from(step)
+        return None
+
 
 _FILE_KEYS = frozenset(
     ["title", "source", "sector", "begins_in", "suspects", "steps", "until", "expected", "final_state", "holidays"]
@@ -138,38 +154,47 @@ def read_scenario(text: str) -> Scenario:
     """Read a scenario file. Raises `ScenarioInvalid` with what is wrong and where."""
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2026-02-30 is a ValueError of its reader
         raise ScenarioInvalid(f"this is no YAML: {error}") from None
     if not isinstance(data, dict):
         raise ScenarioInvalid("a scenario is a mapping with a list of steps")
     _only(data, _FILE_KEYS, 0)
-    rows = data.get("steps")
-    if not isinstance(rows, list) or not rows:
+    if not (rows := shapes.rows(data, "steps")):
         raise ScenarioInvalid("a scenario has a list of steps")
-    sector = str(data.get("sector") or "")
+    sector = shapes.word(data, "sector")
     known = Rules.load().sectors() | FIELDS.keys()
     if sector not in {"", *known}:
         raise ScenarioInvalid(f"there is no sector {sector}; known are {sorted(known)}")
-    suspects = tuple(map(str, data.get("suspects", ["suspect"])))
+    suspects = shapes.words(data, "suspects") or ("suspect",)
+    if len(set(suspects)) != len(suspects):
+        raise ScenarioInvalid("two suspects have one name: tell them apart")
     events = tuple(_event(row, number, suspects) for number, row in enumerate(rows, start=1))
     dated = [event.moment for event in events if event.moment is not None]
     if not dated:
         raise ScenarioInvalid("no step has a date")
     _in_order(events)
-    until = data.get("until") or max(moment.latest for moment in dated).date()
-    if not isinstance(until, date) or isinstance(until, datetime):
-        raise ScenarioInvalid("until is a day (2026-04-30)")
+    events = _not_after_the_next(events)
+    received = [event.received for event in events if isinstance(event, Told) and event.received is not None]
+    until = data.get("until") or max(moment.latest for moment in [*dated, *received]).date()
     return Scenario(
-        title=str(data.get("title", "")),
+        title=shapes.word(data, "title"),
         sector=sector,
-        begins_in=_state(data.get("begins_in")),
+        begins_in=_state(shapes.word(data, "begins_in")),
         suspects=suspects,
         events=events,
-        until=until,
-        expected=_expected(data["expected"]) if "expected" in data else None,
-        final_state=_state(data.get("final_state")),
-        calendar=_calendar(data.get("holidays", {})),
+        until=shapes.day(until, "until"),
+        expected=_expected(shapes.rows(data, "expected")) if "expected" in data else None,
+        final_state=_state(shapes.word(data, "final_state")),
+        calendar=_calendar(shapes.mapping(data, "holidays")),
     )
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read a scenario file in UTF-8. Raises `ScenarioInvalid` and `OSError`."""
+    try:
+        return read_scenario(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ScenarioInvalid(f"the file is not UTF-8: {error}") from None
 
 
 def _only(row: Mapping[str, Any], known: frozenset[str], where: int) -> None:
@@ -178,12 +203,10 @@ def _only(row: Mapping[str, Any], known: frozenset[str], where: int) -> None:
         raise ScenarioInvalid(f"unknown keys {sorted(extra)}; known are {sorted(known)}", where)
 
 
-def _event(row: Any, where: int, suspects: tuple[str, ...]) -> Told | Extended:
-    if not isinstance(row, dict):
-        raise ScenarioInvalid("a step is a mapping", where)
+def _event(row: Mapping[Any, Any], where: int, suspects: tuple[str, ...]) -> Told | Extended:
     when = row.get("on", row.get(True))
     moment = None if when is None else Moment.read(when, where)
-    suspect = row.get("suspect")
+    suspect = shapes.word(row, "suspect", where) or None
     if suspect is not None and suspect not in suspects:
         raise ScenarioInvalid(f"{suspect} is not among the suspects {list(suspects)}", where)
     if "extend" in row:
@@ -193,17 +216,16 @@ def _event(row: Any, where: int, suspects: tuple[str, ...]) -> Told | Extended:
     step = table.steps.get(str(row.get("step")))
     if step is None:
         raise ScenarioInvalid(f"there is no step {row.get('step')}", where)
-    by = row.get("by", [])
-    roles = frozenset([by] if isinstance(by, str) else by) or step.roles
+    roles = frozenset(shapes.words(row, "by", where)) or step.roles
     if unknown := roles - set(table.roles):
         raise ScenarioInvalid(f"there is no role {sorted(unknown)}; known are {sorted(table.roles)}", where)
     if step.scope is Scope.SUSPECT and suspect is None:
         if len(suspects) > 1:
             raise ScenarioInvalid(f"{step.id} concerns one of the suspects {list(suspects)}: name him", where)
         suspect = suspects[0]
-    fields = row.get("fields", {})
-    if not isinstance(fields.get("reply_by", date.min), date):
-        raise ScenarioInvalid("fields.reply_by is the last day that the document names (2026-05-20)", where)
+    fields = shapes.mapping(row, "fields", where)
+    if "reply_by" in fields:
+        shapes.day(fields["reply_by"], "fields.reply_by, the last day that the document names,", where)
     received = None if row.get("received") is None else Moment.read(row["received"], where)
     if received is not None and moment is not None and received.latest < moment.earliest:
         raise ScenarioInvalid("it is received before it is taken", where)
@@ -214,23 +236,23 @@ def _event(row: Any, where: int, suspects: tuple[str, ...]) -> Told | Extended:
         moment=moment,
         received=received,
         suspect=suspect if step.scope is Scope.SUSPECT else None,
-        custody=row.get("custody"),
-        documents=tuple(row.get("documents", ())),
-        fields=fields,
-        organisation=row.get("organisation"),
+        custody=shapes.truth(row, "custody", where),
+        documents=shapes.words(row, "documents", where),
+        fields={str(name): value for name, value in fields.items()},
+        organisation=shapes.word(row, "organisation", where) or None,
     )
 
 
-def _extension(row: dict[str, Any], where: int, moment: Moment | None, suspect: str | None) -> Extended:
+def _extension(row: Mapping[Any, Any], where: int, moment: Moment | None, suspect: str | None) -> Extended:
     _only(row, _EXTENSION_KEYS, where)
-    rule = Rules.load().by_id.get(str(row["extend"]))
+    rule = Rules.load().by_id.get(shapes.word(row, "extend", where))
     if rule is None:
         raise ScenarioInvalid(f"there is no rule {row['extend']}", where)
     track = next((track for track in rule.tracks if track.name == row.get("track")), None)
     if track is None or track.length is None:
         known = [track.name for track in rule.tracks if track.length]
         raise ScenarioInvalid(f"{rule.id} has no track {row.get('track')} with a length; it has {known}", where)
-    ground, approver = str(row.get("ground") or ""), str(row.get("approver") or "")
+    ground, approver = shapes.word(row, "ground", where), shapes.word(row, "approver", where)
     if not ground or not approver or moment is None:
         raise ScenarioInvalid("a longer limit needs its day, a recorded ground and an approver", where)
     return Extended(where, rule.id, track.name, ground, approver, moment, suspect)
@@ -246,30 +268,44 @@ def _in_order(events: tuple[Told | Extended, ...]) -> None:
         before = event.moment.earliest if before is None else max(before, event.moment.earliest)
 
 
-def _state(name: Any) -> str | None:
-    if name is not None and name not in Procedure.load().states[Scope.TRANSFER]:
+def _not_after_the_next(events: tuple[Told | Extended, ...]) -> tuple[Told | Extended, ...]:
+    """Cut off of each unknown hour what lies after the step below it: the story is told in order."""
+    kept: list[Told | Extended] = []
+    for event in reversed(events):
+        if event.moment is not None:
+            later = [one.moment.latest for one in kept if one.moment is not None]
+            event = replace(event, moment=replace(event.moment, latest=min([event.moment.latest, *later])))  # noqa: PLW2901 - cut
+        kept.append(event)
+    return tuple(reversed(kept))
+
+
+def _state(name: str) -> str | None:
+    if name and name not in Procedure.load().states[Scope.TRANSFER]:
         raise ScenarioInvalid(f"there is no state {name} of a transfer")
-    return name if name is None else str(name)
+    return name or None
 
 
-def _expected(rows: list[dict[str, Any]]) -> tuple[Alert, ...]:
+def _expected(rows: list[Mapping[Any, Any]]) -> tuple[Alert, ...]:
     found = []
     for number, row in enumerate(rows, start=1):
-        try:
-            to, level = row["to"], Level(row["level"])
-            day, rule, suspect = row["day"], str(row["rule"]), str(row.get("suspect", ""))
-        except (KeyError, ValueError) as error:
-            raise ScenarioInvalid(f"expected alert {number}: {error}") from None
-        if not isinstance(day, date) or rule not in Rules.load().by_id:
-            raise ScenarioInvalid(f"expected alert {number}: no such day or rule")
-        found += [Alert(day, rule, name, level, suspect) for name in ([to] if isinstance(to, str) else to)]
+        of = f"expected alert {number}: "
+        level, rule = shapes.word(row, "level"), shapes.word(row, "rule")
+        if rule not in Rules.load().by_id or level not in set(Level):
+            raise ScenarioInvalid(f"{of}no such rule or level")
+        if not (names := shapes.words(row, "to")):
+            raise ScenarioInvalid(f"{of}whom is it for?")
+        on = shapes.day(row.get("day"), f"{of}day")
+        found += [Alert(on, rule, name, Level(level), shapes.word(row, "suspect")) for name in names]
     return tuple(sorted(found))
 
 
-def _calendar(years: Mapping[int, Mapping[str, list[date]]]) -> Calendar:
+def _calendar(years: Mapping[Any, Any]) -> Calendar:
     if not years:
         return Calendar()
-    added = tuple(
-        (year, frozenset(row.get("days_off", ())), frozenset(row.get("days_worked", ()))) for year, row in years.items()
-    )
-    return Calendar(Calendar().name, added)
+    added = []
+    for year in years:
+        if not isinstance(year, int) or year not in shapes.YEARS:
+            raise ScenarioInvalid("holidays are given by year ({2027: {days_off: [2027-02-08]}})")
+        row = shapes.mapping(years, year)
+        added.append((year, shapes.days(row, "days_off"), shapes.days(row, "days_worked")))
+    return Calendar(Calendar().name, tuple(added))

@@ -6,16 +6,18 @@ limits as early and starts them as late in that day as possible, so that nobody 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 
 from liangfa_procedure.clocks import BEIJING, Due, Extension, Pause, due
 from liangfa_procedure.escalation import ladder
 from liangfa_procedure.rules import Rule, Rules, Use
-from liangfa_procedure.scenario import Alert, Extended, Level, Moment, Scenario, ScenarioInvalid, Told
-from liangfa_procedure.steps import ANY_OPEN, Procedure, Refusal, Scope, Step
+from liangfa_procedure.scenario import FILED, Alert, Extended, Level, Moment, Scenario, Told
+from liangfa_procedure.shapes import ScenarioInvalid
+from liangfa_procedure.steps import Procedure, Refusal, Scope, Step
 
 BEGINNINGS = {Scope.TRANSFER: "crime_suspected", Scope.SUSPECT: "investigated"}
 """Where a transfer begins by its first step, and a suspect when he is named."""
@@ -31,6 +33,14 @@ class Outcome:
     suspects: dict[str, str]
     warnings: tuple[str, ...]
 
+    def lines(self) -> Iterator[str]:
+        """Yield one JSON object a line: each alert in order, then what became of the transfer."""
+        for alert in self.alerts:
+            row = {"day": str(alert.day), "rule": alert.rule, "recipient": alert.recipient, "level": alert.level.value}
+            yield json.dumps(row | ({"suspect": alert.suspect} if alert.suspect else {}), ensure_ascii=False)
+        final = {"state": self.state, "suspects": self.suspects, "warnings": self.warnings}
+        yield json.dumps(final, ensure_ascii=False)
+
 
 @dataclass(slots=True)
 class _Clock:
@@ -44,6 +54,7 @@ class _Clock:
     extensions: list[Extension] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
     levels: set[Level] = field(default_factory=set)
+    extended_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -83,7 +94,7 @@ class StepRefused(ScenarioInvalid):
 def play(scenario: Scenario) -> Outcome:
     """Play the scenario to the end of its last watched day. Raises `StepRefused` for a step the table does not allow."""
     suspects = dict.fromkeys(scenario.suspects, BEGINNINGS[Scope.SUSPECT])
-    game = _Play(scenario, scenario.begins_in, suspects, dict.fromkeys(scenario.suspects, False))
+    game = _Play(scenario, scenario.first_state, suspects, dict.fromkeys(scenario.suspects, False))
     for event in scenario.events:
         moment = _moment(event, game)
         _sign(game, moment.earliest)
@@ -93,7 +104,7 @@ def play(scenario: Scenario) -> Outcome:
             _extend(game, event)
         else:
             _take(game, event, moment)
-    end = datetime.combine(scenario.until + timedelta(days=1), time(), BEIJING)
+    end = scenario.end
     _sign(game, end)
     _watch(game, end)
     final = game.state or BEGINNINGS[Scope.TRANSFER]
@@ -114,13 +125,14 @@ def _take(game: _Play, told: Told, moment: Moment) -> None:
     _allow(game, told)
     if told.suspect is not None:
         game.suspects[told.suspect] = step.to_state or game.suspects[told.suspect]
-        if told.custody is not None or "suspect_detained" in step.tells:
-            game.custody[told.suspect] = told.custody if told.custody is not None else True
+        begins_or_ends = {"begins": True, "ends": False}.get(step.custody, game.custody[told.suspect])
+        game.custody[told.suspect] = begins_or_ends if told.custody is None else told.custody
     elif step.to_state:
         game.state = step.to_state
     key = (step.id, told.suspect)
     game.taken[key] = game.taken.get(key, 0) + 1
-    _pause(game, step, moment)
+    _sign_answered(game, told, moment)
+    _pause(game, told, moment)
     _tell(game, told, step.tells, step, moment, is_dated=told.moment is not None)
     if told.received is None:
         _tell(game, told, step.on_receipt, None, moment, is_dated=told.moment is not None)
@@ -135,6 +147,18 @@ def _sign(game: _Play, until: datetime) -> None:
             _watch(game, sent.received.earliest)
             game.unsigned.remove(sent)
             _tell(game, sent.told, sent.told.step.on_receipt, None, sent.received, is_dated=True, moot=sent.moot)
+
+
+def _sign_answered(game: _Play, told: Told, moment: Moment) -> None:
+    """Let what the step answers be signed for: nobody answers what he has not received."""
+    sides = {Procedure.load().roles[role].side for role in told.roles & told.step.roles}
+    for sent in list(game.unsigned):
+        begins = sent.told.step.on_receipt
+        is_meant = sides & set(sent.told.step.receivers) and sent.told.suspect in {None, told.suspect}
+        rules = Rules.load().by_id.values()
+        if is_meant and any(rule.starts_on in begins and rule.ends_on in told.step.tells for rule in rules):
+            game.unsigned.remove(sent)
+            _tell(game, sent.told, begins, None, moment, is_dated=told.moment is not None, moot=sent.moot)
 
 
 def _tell(
@@ -157,25 +181,21 @@ def _allow(game: _Play, told: Told) -> None:
     step = told.step
     if game.state is None and step.scope is Scope.TRANSFER and step.to_state is not None and not step.from_states:
         return
-    _begin_where_the_story_does(game, told)
+    if told.suspect is not None and all(suspect != told.suspect for _, suspect in game.taken):
+        # A suspect's course that begins in the middle begins where its first step can first be taken.
+        game.suspects[told.suspect] = Procedure.load().first_from(step) or game.suspects[told.suspect]
     where = game.suspects[told.suspect] if told.suspect is not None else game.state or BEGINNINGS[Scope.TRANSFER]
     refusal = Procedure.load().refusal(step.id, where, told.roles)
     if refusal is not None:
         raise StepRefused(refusal, told.where)
+    if told.suspect is not None and game.state != FILED:
+        raise ScenarioInvalid(f"'{step.name_en}' is possible once the case is filed", told.where)
+    if step.scope is Scope.TRANSFER and game.state == FILED and _is_terminal(step):
+        courses = Procedure.load().states[Scope.SUSPECT]
+        if going_on := [name for name, state in game.suspects.items() if not courses[state].is_terminal]:
+            raise ScenarioInvalid(f"the course of {', '.join(going_on)} has not ended", told.where)
     if step.most and game.taken.get((step.id, told.suspect), 0) >= step.most:
         raise ScenarioInvalid(f"{step.id} is possible {step.most} times at most", told.where)
-
-
-def _begin_where_the_story_does(game: _Play, told: Told) -> None:
-    # A story that begins in the middle need not say where: it begins where its first step can first be taken.
-    step = told.step
-    if ANY_OPEN in step.from_states:
-        return
-    first = next((state for state in Procedure.load().states[step.scope] if state in step.from_states), None)
-    if told.suspect is None:
-        game.state = game.state or first
-    elif first is not None and all(suspect != told.suspect for _, suspect in game.taken):
-        game.suspects[told.suspect] = first
 
 
 def _end(game: _Play, step: Step | None, events: tuple[str, ...], suspect: str | None) -> None:
@@ -191,8 +211,15 @@ def _end(game: _Play, step: Step | None, events: tuple[str, ...], suspect: str |
         game.clocks, game.unsigned = [], []
 
 
-def _pause(game: _Play, step: Step, moment: Moment) -> None:
+def _is_terminal(step: Step) -> bool:
+    return step.to_state is not None and Procedure.load().states[step.scope][step.to_state].is_terminal
+
+
+def _pause(game: _Play, told: Told, moment: Moment) -> None:
+    step = told.step
     for clock in game.clocks:
+        if clock.suspect not in {None, told.suspect}:
+            continue
         if clock.rule.id in step.pauses:
             clock.pauses.append(Pause(moment.earliest, None, step.name_zh))
         if clock.rule.id in step.resumes:
@@ -211,7 +238,7 @@ def _start(game: _Play, event: str, told: Told, moment: Moment, *, is_dated: boo
         in_custody = told.suspect is not None and game.custody[told.suspect]
         comes_later = _comes_later(game.scenario, rule, told)
         is_told = rule.use is not Use.WINDOW or comes_later
-        is_duty = rule.use is not Use.RIGHT or (rule.kind == "statutory" and comes_later)
+        is_duty = rule.use is Use.DUTY or (rule.is_owed_if_taken and comes_later)
         named = told.fields.get("reply_by") if rule.starts_on == "penalty_opinion_received" else None
         clock = _Clock(rule, told.suspect, moment.latest, in_custody, is_told, is_duty, named)
         game.clocks.append(clock)
@@ -238,7 +265,8 @@ def _extend(game: _Play, event: Extended) -> None:
         track = next(track for track in clock.rule.tracks if track.name == event.track)
         if track.length is not None:
             clock.extensions.append(Extension(track.length, event.ground, event.approver, track.is_added))
-            clock.levels.discard(Level.WARN)
+            clock.levels.clear()
+            clock.extended_at = event.moment.latest
 
 
 def _watch(game: _Play, until: datetime) -> None:
@@ -258,7 +286,7 @@ def _watch(game: _Play, until: datetime) -> None:
             continue
         resumed = max((pause.until for pause in clock.pauses if pause.until is not None), default=clock.started_at)
         for level, moment in _levels(clock, end):
-            at = max(moment, resumed)
+            at = max(moment, resumed, clock.extended_at or resumed)
             if at <= until and level not in clock.levels:
                 clock.levels.add(level)
                 is_named = len(game.suspects) > 1

@@ -134,6 +134,10 @@ class Procedure:
             return not self.states[step.scope][state].is_terminal
         return state in step.from_states
 
+    def first_from(self, step: Step) -> str | None:
+        """Return the first state, in the order of the table, that `step` leads from; None when it leads from all or none."""
+        return next((state for state in self.states[step.scope] if state in step.from_states), None)
+
     def refusal(self, step_id: str, state: str, roles: frozenset[str]) -> Refusal | None:
         """Return why nobody with `roles` may take the step from `state`, None when they may."""
         step = self.steps.get(step_id)

@@ -47,6 +47,7 @@ def statement(
             {"name": i.name, "quantity": i.quantity, "features": i.features, "place": i.place} for i in taken.items
         ],
         "previous": previous,
+        **({"reply_by": receipt.reply_by} if receipt.reply_by else {}),
     })  # fmt: skip
 
 
@@ -109,6 +110,7 @@ def _statement_flaws(receipt: pb.Receipt, keys: Keys) -> Iterator[Flaw]:
         ("from",): {"id": receipt.sender.id, "name": receipt.sender.name},
         ("to",): {"id": receipt.receiver.id, "name": receipt.receiver.name},
         ("sent_at",): receipt.sent_at.ToDatetime(tzinfo=UTC).isoformat(),
+        ("reply_by",): receipt.reply_by or None,
     }
     yield from _differing(receipt.id, receipt.statement, beside)
     if receipt.sha256 != sha256_of(receipt.statement):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from liangfa_case_transfer.authority import party
 from liangfa_case_transfer.tables import clocks
 from liangfa_kit.work import Work
 from liangfa_procedure.clocks import Calendar, Due, Extension, Pause, due
-from liangfa_procedure.rules import VERSION, Duration, Rule, Rules, Use
+from liangfa_procedure.rules import NAMED_BY_DOCUMENT, VERSION, Duration, Rule, Rules, Use
 from liangfa_procedure.steps import Procedure, Step
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 
@@ -28,6 +28,8 @@ class Clocks:
         self._all = {row["id"]: pb.Clock.FromString(row["body"]) for row in rows}
         self._started: set[str] = set()
         self.touched: dict[str, pb.Clock] = {}
+        self.found_late: list[pb.Clock] = []
+        """Options that had closed when the step that they were for was taken after all: too late."""
 
     def running(self, clock_id: str) -> pb.Clock | None:
         """Return a clock that has not ended."""
@@ -43,7 +45,8 @@ class Clocks:
 
     def take(self, step: Step, suspect_id: str, at: datetime) -> None:
         """Do what a step does to the clocks: end, pause, resume, make moot, start."""
-        self._end(set(step.tells) | set(step.on_receipt), suspect_id, at)
+        self._find_late(set(step.tells), suspect_id, at)
+        self._end(set(step.tells), suspect_id, at)
         for clock in self._meant(suspect_id):
             rule = Rules.load().rule(clock.rule_id)
             if step.ends_rule(rule):
@@ -58,7 +61,7 @@ class Clocks:
         """Do what signing for a receipt does: end what it answers, start what runs from it and was not ended meanwhile."""
         events = Procedure.load().step(receipt.step).on_receipt
         self._end(set(events), receipt.suspect_id, at)
-        self.start(events, receipt.suspect_id, at, moot=receipt.moot)
+        self.start(events, receipt.suspect_id, at, moot=receipt.moot, named_limit=receipt.reply_by)
 
     def end_awaited(self, receipt: pb.Receipt, step: Step | None) -> bool:
         """Note on an open receipt which limits its signature no longer starts after `step`; None: the transfer is closed.
@@ -75,8 +78,13 @@ class Clocks:
         receipt.moot.extend(ended)
         return bool(ended)
 
-    def start(self, events: Iterable[str], suspect_id: str, at: datetime, *, moot: Collection[str] = ()) -> None:
-        """Start what `events` start, but for the rules in `moot`; a clock of the same rule that runs already is replaced."""
+    def start(
+        self, events: Iterable[str], suspect_id: str, at: datetime, *, moot: Collection[str] = (), named_limit: str = ""
+    ) -> None:
+        """Start what `events` start, but for the rules in `moot`; a clock of the same rule that runs already is replaced.
+
+        `named_limit` is the last day (ISO date) that the document handed over names for its answer.
+        """
         for event in events:
             for rule in Rules.load().started_by(event, self._transfer.sector):
                 if rule.id in moot:
@@ -84,7 +92,7 @@ class Clocks:
                 for clock in self._meant(suspect_id):
                     if clock.rule_id == rule.id and clock.suspect_id == suspect_id:
                         self._close(clock, pb.CLOCK_STATE_MOOT, at)
-                clock = self._new(rule, suspect_id, at)
+                clock = self._new(rule, suspect_id, at, named_limit)
                 self._started.add(clock.id)
                 self._put(clock)
 
@@ -126,6 +134,17 @@ class Clocks:
             if Rules.load().rule(clock.rule_id).ends_on in events:
                 self._close(clock, pb.CLOCK_STATE_STOPPED, at)
 
+    def _find_late(self, events: set[str], suspect_id: str, at: datetime) -> None:
+        """Call missed what had quietly passed, once the step that it was for comes too late after all."""
+        newest = {(clock.rule_id, clock.suspect_id): clock for clock in sorted(self._all.values(), key=_number)}
+        for clock in newest.values():
+            rule = Rules.load().rule(clock.rule_id)
+            is_meant = clock.state == pb.CLOCK_STATE_LAPSED and clock.suspect_id in {"", suspect_id}
+            if is_meant and rule.ends_on in events and rule.is_owed_if_taken:
+                clock.missed_at.CopyFrom(clock.due_at)
+                self.found_late.append(clock)
+                self._close(clock, pb.CLOCK_STATE_STOPPED, at)
+
     def _close(self, clock: pb.Clock, state: pb.ClockState.ValueType, at: datetime) -> None:
         clock.state = state
         clock.ended_at.FromDatetime(at)
@@ -146,7 +165,7 @@ class Clocks:
         fill_in(clock, counted(clock, self._in_custody(clock.suspect_id), self._calendar))
         self._put(clock)
 
-    def _new(self, rule: Rule, suspect_id: str, at: datetime) -> pb.Clock:
+    def _new(self, rule: Rule, suspect_id: str, at: datetime, named_limit: str) -> pb.Clock:
         number = sum(clock.rule_id == rule.id for clock in self._all.values()) + 1
         clock = pb.Clock(
             id=f"{self._transfer.id}/{rule.id}/{number}",
@@ -163,6 +182,7 @@ class Clocks:
             source=rule.source,
             article=rule.article,
             confidence=rule.confidence,
+            named_limit=named_limit if rule.starts_on in NAMED_BY_DOCUMENT else "",
         )
         clock.started_at.FromDatetime(at)
         fill_in(clock, counted(clock, self._in_custody(suspect_id), self._calendar))
@@ -174,6 +194,10 @@ class Clocks:
     def _put(self, clock: pb.Clock) -> None:
         self._all[clock.id] = self.touched[clock.id] = clock
         self._work.save(clocks, clock_row(clock, self._transfer))
+
+
+def _number(clock: pb.Clock) -> int:
+    return int(clock.id.rpartition("/")[2])
 
 
 def counted(clock: pb.Clock, in_custody: bool, calendar: Calendar) -> Due:
@@ -190,7 +214,8 @@ def counted(clock: pb.Clock, in_custody: bool, calendar: Calendar) -> Due:
             extensions.append(Extension(Duration.read(change.length), change.ground, change.approver, change.added))
     started = clock.started_at.ToDatetime(tzinfo=UTC)
     rule = Rules.load().rule(clock.rule_id)
-    return due(rule, started, calendar, extensions=extensions, pauses=pauses, in_custody=in_custody)
+    named = date.fromisoformat(clock.named_limit) if clock.named_limit else None
+    return due(rule, started, calendar, extensions=extensions, pauses=pauses, in_custody=in_custody, named_limit=named)
 
 
 def fill_in(clock: pb.Clock, found: Due) -> None:
@@ -200,7 +225,7 @@ def fill_in(clock: pb.Clock, found: Due) -> None:
     clock.ClearField("warn_at")
     if found.due_at is not None:
         clock.due_at.FromDatetime(found.due_at)
-    if found.warn_at is not None:
+    if found.warn_at is not None and found.warn_at > clock.started_at.ToDatetime(tzinfo=UTC):
         clock.warn_at.FromDatetime(found.warn_at)
     clock.last_day = found.last_day.isoformat() if found.last_day else ""
     clock.calendar = found.calendar_name

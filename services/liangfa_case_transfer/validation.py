@@ -61,6 +61,7 @@ def check_step(request: rpc.TakeStepRequest) -> None:
         ),
         _text("fields.receiving_organ", request.fields.get("receiving_organ", ""), MAX_NAME),
         _text("fields.receiving_organ_name", request.fields.get("receiving_organ_name", ""), MAX_NAME),
+        _day("fields.reply_by", request.fields.get("reply_by", "")),
         (found for name in request.fields for found in _text(f"fields.{name}", request.fields[name], MAX_TEXT)),
     )
 
@@ -121,6 +122,14 @@ def _text(where: str, value: str, most: int, *, is_required: bool = False) -> It
         yield FieldViolation(where, "TEXT_TOO_LONG", f"最多 {most} 个字符 (at most {most} characters)")
     elif _CONTROL.search(value):
         yield FieldViolation(where, "CONTROL_CHARACTERS", "含有控制字符 (control characters)")
+
+
+def _day(where: str, value: str) -> Iterator[FieldViolation]:
+    try:
+        if value:
+            date.fromisoformat(value)
+    except ValueError:
+        yield FieldViolation(where, "DATE_MALFORMED", "应为日期，如 2026-05-20 (a day like 2026-05-20)")
 
 
 def _texts(where: str, values: Sequence[str], *, is_required: bool) -> Iterator[FieldViolation]:

@@ -68,6 +68,10 @@ class CaseTransfer:
         """Return how far the journal is, and how much of it is published."""
         return self.relay.gauges
 
+    async def next_alarm_at(self) -> int | None:
+        """Return when the scheduler has something to tell next, in microseconds UTC; None when it has nothing."""
+        return await self.store.read(transferring.next_alarm_at)
+
     def start(self) -> None:
         """Start the writer."""
         self.train.start()

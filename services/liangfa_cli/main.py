@@ -220,6 +220,30 @@ def templates(
 
 
 @app.command()
+def simulate(
+    stories: Annotated[
+        list[Path], typer.Argument(help="Scenario files (docs/simulation.md).", metavar="SCENARIO.yaml …")
+    ],
+) -> None:
+    """Play stories through the service on a virtual clock: who is told of which limit, on which day, as JSON lines.
+
+    Exit code 2 when a story cannot be read, or the procedure does not allow a step of it; the others are played.
+    """
+    from liangfa_cli.simulating import simulated
+    from liangfa_procedure.reading import ProcedureError
+
+    failed = False
+    for path in stories:
+        try:
+            for line in asyncio.run(simulated(path, is_named=len(stories) > 1)):
+                sys.stdout.write(line + "\n")
+        except (ProcedureError, OSError) as error:
+            failed = True
+            err.print(f"[red]{escape(str(path))}[/]: {escape(str(error))}", soft_wrap=True, highlight=False)
+    raise typer.Exit(2 if failed else 0)
+
+
+@app.command()
 def watch(
     address: Address = "127.0.0.1:7420",
     role: As = "procurator",

@@ -48,7 +48,7 @@ def line(name: str, message: Any) -> Line | None:
 
 def _of_clock(name: str, message: Any) -> Line | None:
     clock = message.clock if name.startswith("Clock") else transfer_pb2.Clock()
-    if not clock.id or clock.use == "window":
+    if not clock.id or (clock.use == "window" and name != "ClockMissed"):
         return None
     owes_zh, owes_en = _SIDES.get(clock.owes, (clock.owes, clock.owes))
     source = f"{clock.source}{clock.article}" + ("" if clock.confidence == "confirmed" else "，待核实")

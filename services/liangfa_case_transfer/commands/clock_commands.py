@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from google.protobuf.empty_pb2 import Empty
 
 from liangfa_case_transfer import errors
+from liangfa_case_transfer.authority import sides
 from liangfa_case_transfer.records import clock_stream, stored, transfer_needs, transfer_stream
 from liangfa_case_transfer.tables import clocks, transfers
 from liangfa_case_transfer.timing import Clocks, clock_row, is_duty
 from liangfa_case_transfer.validation import check_extension
 from liangfa_kit.clock import to_micros
 from liangfa_kit.errors import FieldViolation
+from liangfa_kit.identity import Actor
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.clocks import Calendar, Extension
+from liangfa_procedure.escalation import ladder
 from liangfa_procedure.rules import Duration, Rules
 from liangfa_protos.case_transfer.v1 import events_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 
 _LONGEST_DAYS = 365
+COURT = "court"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class ClockCommands:
         running = Clocks(transfer, work, self._calendar)
         clock = running.running(request.clock_id)
         # Who owes the step grants its own extension by its head, as every track of the rules says.
-        if clock is None or clock.owes_id != work.actor.agency_id:
+        if clock is None or not _owes(clock, transfer, work.actor):
             raise errors.ClockNotFound
         extension = _extension(request, clock)
         running.extend(clock, extension, request.track, work.now)
@@ -65,6 +69,11 @@ class ClockCommands:
         work.save(transfers, {**row, "body": transfer.SerializeToString(deterministic=True)})
         work.record(transfer_stream(transfer.id), events_pb2.ClockExtended(transfer=transfer, clock=clock))
         return rpc.ExtendClockResponse(clock=clock)
+
+
+def _owes(clock: pb.Clock, transfer: pb.Transfer, actor: Actor) -> bool:
+    # No court is named in a transfer: a judge of its region stands for the court.
+    return clock.owes_id == actor.agency_id or (clock.owes == COURT and COURT in sides(actor, transfer))
 
 
 def _extension(request: rpc.ExtendClockRequest, clock: pb.Clock) -> Extension:
@@ -94,10 +103,10 @@ def _raise(command: RaiseAlarm, work: Work) -> Empty:
     event: events_pb2.ClockWarned | events_pb2.ClockMissed | events_pb2.ClockLapsed
     if now < clock.due_at.ToMicroseconds():
         clock.warned_at.FromDatetime(work.now)
-        event = events_pb2.ClockWarned(transfer=transfer, clock=clock)
+        event = events_pb2.ClockWarned(transfer=transfer, clock=clock, recipients=_warned(clock))
     elif is_duty(clock):  # a warning that a stopped service has missed is not told late: this says more
         clock.missed_at.FromDatetime(work.now)
-        event = events_pb2.ClockMissed(transfer=transfer, clock=clock)
+        event = events_pb2.ClockMissed(transfer=transfer, clock=clock, recipients=clock.tells)
     else:
         clock.state = pb.CLOCK_STATE_LAPSED
         clock.ended_at.CopyFrom(clock.due_at)
@@ -105,6 +114,10 @@ def _raise(command: RaiseAlarm, work: Work) -> Empty:
     work.save(clocks, clock_row(clock, transfer))
     work.record(clock_stream(clock.id), event)
     return Empty()
+
+
+def _warned(clock: pb.Clock) -> tuple[str, ...]:
+    return ladder(Rules.load().rule(clock.rule_id)).warned
 
 
 RAISE_ALARM = Handler(

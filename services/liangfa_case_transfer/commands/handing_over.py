@@ -44,6 +44,7 @@ class HandOver:
             suspect_id=taken.suspect_id,
             sender=pb.Organisation(id=actor.agency_id, name=actor.agency_name),
             receiver=receiver,
+            reply_by=taken.fields.get("reply_by", ""),
         )
         at = taken.happened_at.ToDatetime(tzinfo=UTC)
         receipt.sent_at.CopyFrom(taken.happened_at)

@@ -86,7 +86,7 @@ class SteppingCommands:
         if PROCEDURE.states[Scope.TRANSFER][transfer.state].is_terminal:
             giving.end_awaited(None, "", running)
             running.end_moot(at)
-        transfer.version = work.version(transfer_stream(transfer.id)) + len(giving.signed) + 1
+        transfer.version = work.version(transfer_stream(transfer.id)) + len(giving.signed) + len(running.found_late) + 1
         return self._kept(transfer, taken, given, running, giving, work)
 
     def _kept(
@@ -109,6 +109,8 @@ class SteppingCommands:
         stream = transfer_stream(transfer.id)
         for signed in giving.signed:
             work.record(stream, events_pb2.ReceiptSigned(transfer=transfer, receipt=signed))
+        for clock in running.found_late:
+            work.record(stream, events_pb2.ClockMissed(transfer=transfer, clock=clock, recipients=clock.tells))
         event = events_pb2.StepTaken(
             transfer=transfer, step=taken, clocks=changed, receipt=receipt, further_receipts=given[1:]
         )
@@ -155,6 +157,9 @@ def check_contents(step: Step, request: rpc.TakeStepRequest) -> None:
     empty = [name for name in step.required_fields if not request.fields.get(name, "").strip()]
     if empty:
         raise errors.FieldsMissing(step, empty)
+    if request.HasField("in_custody") and step.scope is not Scope.SUSPECT:
+        words = "仅适用于嫌疑人的步骤 (a step of the whole transfer concerns no suspect)"
+        raise errors.invalid([FieldViolation("in_custody", "FIELD_NOT_FOR_STEP", words)])
 
 
 def happened_at(request: rpc.TakeStepRequest, transfer: pb.Transfer, now: datetime) -> datetime:
@@ -193,6 +198,8 @@ def _move(step: Step, request: rpc.TakeStepRequest, transfer: pb.Transfer, taken
         taken.to_state = suspect.state
         suspect.taken[step.id] += 1
         suspect.in_custody = {"begins": True, "ends": False}.get(step.custody, suspect.in_custody)
+        if request.HasField("in_custody"):
+            suspect.in_custody = request.in_custody
     else:
         taken.from_state = transfer.state
         _refuse_open_courses(step, transfer)

@@ -104,6 +104,13 @@ def due_alarms(connection: sa.Connection, now: int, limit: int) -> Sequence[Any]
     return connection.execute(query).all()
 
 
+def next_alarm_at(connection: sa.Connection) -> int | None:
+    """Return when something is to be told of a clock next, in microseconds UTC; None when of none: an index says."""
+    query = sa.select(clocks.c.next_alarm_at).where(clocks.c.next_alarm_at.is_not(None))
+    found: int | None = connection.execute(query.order_by(clocks.c.next_alarm_at).limit(1)).scalar()
+    return found
+
+
 def _seen(actor: Actor) -> sa.ColumnElement[bool]:
     """Return the condition that says what `authority.may_see` says."""
     c = transfers.c

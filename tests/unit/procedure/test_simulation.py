@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liangfa_procedure.scenario import Alert, Level, ScenarioInvalid, read_scenario
+from liangfa_procedure.scenario import Alert, Level, read_scenario
+from liangfa_procedure.shapes import ScenarioInvalid
 from liangfa_procedure.simulation import StepRefused, play
 from liangfa_procedure.steps import Procedure
 
@@ -159,6 +160,14 @@ def test_a_step_the_table_does_not_allow_is_refused_with_its_place_in_the_story(
         play(read_scenario(ACCEPTED + "  - {on: 2026-03-03, step: file_case, by: officer}\n"))
 
 
+def test_courses_of_suspects_begin_with_the_filing_and_end_before_the_close() -> None:
+    """As the service holds it."""
+    with pytest.raises(ScenarioInvalid, match="once the case is filed"):
+        play(read_scenario(ACCEPTED + "  - {on: 2026-03-03, step: detain}\n"))
+    with pytest.raises(ScenarioInvalid, match="has not ended"):
+        play(read_scenario("steps:\n  - {on: 2026-03-03, step: detain}\n  - {on: 2026-03-04, step: close_filed}\n"))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -176,6 +185,17 @@ def test_a_step_the_table_does_not_allow_is_refused_with_its_place_in_the_story(
         ("steps: [{on: 2026-03-02, extend: approve_transfer, track: x}]", "no track"),
         ("steps: [{on: 2026-03-02, step: detain, suspect: 丙}]", "not among"),
         ("steps: [unclosed", "no YAML"),
+        ("until: 2026-02-30\nsteps: [{on: 2026-03-02, step: suspect_crime}]", "no YAML"),
+        ("until: soon\nsteps: [{on: 2026-03-02, step: suspect_crime}]", "until"),
+        ("suspects: 3\nsteps: 4", "steps is a list"),
+        ("suspects: [甲, 甲]\nsteps: [{on: 2026-03-02, step: suspect_crime}]", "one name"),
+        ("holidays: [2027]\nsteps: [{on: 2026-03-02, step: suspect_crime}]", "holidays is a mapping"),
+        ("holidays: {2027: {days_off: [monday]}}\nsteps: [{on: 2026-03-02, step: suspect_crime}]", "days_off is a day"),
+        ("steps: [{on: 2026-03-02, step: suspect_crime, by: {a: b}}]", "by is a word"),
+        ("steps: [{on: 2026-03-02, step: suspect_crime, fields: [a]}]", "fields is a mapping"),
+        ("steps: [{on: 2026-03-02, step: detain, custody: perhaps}]", "true or false"),
+        ("steps: [{on: 9999-12-31, step: suspect_crime}]", "no day"),
+        ("expected: [{day: 2026-03-02}]\nsteps: [{on: 2026-03-02, step: suspect_crime}]", "no such rule"),
         ("steps: [{on: 2026-03-02, step: give_penalty_opinion, fields: {reply_by: soon}}]", "last day"),
     ],
 )
@@ -235,13 +255,53 @@ def test_a_penalty_after_a_refusal_owes_no_copy_and_no_service_that_the_story_do
 
 def test_a_notice_in_hand_is_a_decision_told() -> None:
     """Environment: three days for the written notice, met when the agency signs for it on the third, missed on the fifth."""
-    story = (
-        ACCEPTED + "  - {on: 2026-03-03, step: file_case, received: %s}\n  - {on: 2026-03-06, step: hand_over_items}\n"
-    )
-    told = levels("sector: environment" + story % "2026-03-06")
+    story = "sector: environment" + ACCEPTED + "  - {on: 2026-03-03, step: file_case, received: %s}\n"
+    handed_over = story + "  - {on: %s, step: hand_over_items}\n"
+    told = levels(handed_over % ("2026-03-06", "2026-03-06"))
     assert [alert for alert in told if alert[2] == "overdue"] == []
-    missed = levels("sector: environment" + story % "2026-03-10")
+    missed = levels(handed_over % ("2026-03-10", "2026-03-10"))
     assert ("2026-03-07", "police_notify_decision_env", "overdue") in missed
+
+
+def test_nobody_answers_what_he_has_not_received() -> None:
+    """Whoever hands the items over has the filing notice, whatever the story says of its receipt afterwards."""
+    story = "sector: environment" + ACCEPTED + "  - {on: 2026-03-03, step: file_case, received: 2026-03-10}\n"
+    told = levels(story + "  - {on: 2026-03-05, step: hand_over_items}\n")
+    assert [alert for alert in told if alert[2] == "overdue"] == []
+
+
+def test_a_story_is_watched_to_the_end_of_its_last_day_and_no_longer() -> None:
+    """What is late from the next day on is not told: the last day is still in time."""
+    on_the_last_day = ACCEPTED.replace("2026-03-31", "2026-03-05")
+    assert levels(on_the_last_day) == [("2026-03-04", "police_filing_decision", "warn")]
+    assert ("2026-03-06", "police_filing_decision", "overdue") in levels(ACCEPTED.replace("03-31", "03-06"))
+
+
+def test_a_day_named_last_is_watched_even_if_it_is_that_of_a_receipt() -> None:
+    """Without `until` the last day that the story tells of counts."""
+    story = "begins_in: not_filed\nsteps:\n  - {on: 2026-03-02, step: serve_refusal, received: 2026-03-09}\n"
+    assert read_scenario(story).until == date(2026, 3, 9)
+
+
+def test_a_limit_made_longer_after_it_was_missed_is_watched_again() -> None:
+    """Told late once, then granted thirty days: warned and missed anew."""
+    row = "  - {on: 2026-03-09, extend: police_filing_decision, track: major_complex, ground: 重大, approver: 局长}\n"
+    assert levels(ACCEPTED.replace("03-31", "04-30") + row) == [
+        ("2026-03-04", "police_filing_decision", "warn"),
+        ("2026-03-06", "police_filing_decision", "overdue"),
+        ("2026-03-31", "police_filing_decision", "warn"),
+        ("2026-04-02", "police_filing_decision", "overdue"),
+    ]
+
+
+def test_release_ends_custody() -> None:
+    """A limit that begins after it moves off a rest day again; and no arrest need be asked for any more."""
+    story = "begins_in: filed\nuntil: 2023-12-31\nsteps:\n  - {on: 2023-08-29, step: detain}\n%s"
+    sent = "  - {on: 2023-09-01, step: send_for_prosecution}\n"
+    kept, released = levels(story % sent), levels(story % ("  - {on: 2023-08-30, step: release}\n" + sent))
+    assert ("2023-10-02", "prosecution_review", "overdue") in kept  # one month: 1 October, a holiday
+    assert ("2023-10-08", "prosecution_review", "overdue") in released  # Saturday 7 October is worked
+    assert {rule for _, rule, _ in released} == {"prosecution_review"}
 
 
 @pytest.mark.parametrize(
@@ -266,7 +326,7 @@ def test_any_legal_story_can_be_played_and_no_alert_comes_twice(data: st.DataObj
     table, state, day = Procedure.load(), "crime_suspected", date(2025, 1, 2)
     rows = ["begins_in: crime_suspected", "until: 2026-12-31", "steps:"]
     for _ in range(data.draw(st.integers(1, 12))):
-        open_steps = table.allowed(state)
+        open_steps = [step for step in table.allowed(state) if (state, step.to_state) != ("filed", "closed")]
         if not open_steps:
             break
         step = data.draw(st.sampled_from(open_steps))

@@ -174,6 +174,7 @@ class ClockWarned(_message.Message):
 
     TRANSFER_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def transfer(self) -> _transfer_pb2.Transfer:
         """The transfer."""
@@ -182,15 +183,20 @@ class ClockWarned(_message.Message):
     def clock(self) -> _transfer_pb2.Clock:
         """The clock."""
 
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who is told in advance, ids of the procedure's recipients."""
+
     def __init__(
         self,
         *,
         transfer: _transfer_pb2.Transfer | None = ...,
         clock: _transfer_pb2.Clock | None = ...,
+        recipients: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "transfer", b"transfer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "transfer", b"transfer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "recipients", b"recipients", "transfer", b"transfer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -204,6 +210,7 @@ class ClockMissed(_message.Message):
 
     TRANSFER_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def transfer(self) -> _transfer_pb2.Transfer:
         """The transfer."""
@@ -212,15 +219,20 @@ class ClockMissed(_message.Message):
     def clock(self) -> _transfer_pb2.Clock:
         """The clock."""
 
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who is told of the miss, ids of the procedure's recipients."""
+
     def __init__(
         self,
         *,
         transfer: _transfer_pb2.Transfer | None = ...,
         clock: _transfer_pb2.Clock | None = ...,
+        recipients: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "transfer", b"transfer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "transfer", b"transfer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "recipients", b"recipients", "transfer", b"transfer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -402,6 +402,7 @@ class Clock(_message.Message):
     ENDED_AT_FIELD_NUMBER: _builtins.int
     WARNED_AT_FIELD_NUMBER: _builtins.int
     MISSED_AT_FIELD_NUMBER: _builtins.int
+    NAMED_LIMIT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id: transfer, rule and number."""
     transfer_id: _builtins.str
@@ -438,6 +439,8 @@ class Clock(_message.Message):
     """Its article."""
     confidence: _builtins.str
     """confirmed, single_source, recalled."""
+    named_limit: _builtins.str
+    """Last day that the document handed over names for an answer (ISO date); it goes before the rule's length."""
     @_builtins.property
     def tells(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Who is told when it is missed."""
@@ -504,10 +507,11 @@ class Clock(_message.Message):
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         warned_at: _timestamp_pb2.Timestamp | None = ...,
         missed_at: _timestamp_pb2.Timestamp | None = ...,
+        named_limit: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "ended_at", b"ended_at", "missed_at", b"missed_at", "started_at", b"started_at", "warn_at", b"warn_at", "warned_at", b"warned_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "calendar", b"calendar", "changes", b"changes", "confidence", b"confidence", "due_at", b"due_at", "ended_at", b"ended_at", "explanation_en", b"explanation_en", "explanation_zh", b"explanation_zh", "id", b"id", "last_day", b"last_day", "missed_at", b"missed_at", "owes", b"owes", "owes_id", b"owes_id", "rule_id", b"rule_id", "rule_version", b"rule_version", "source", b"source", "started_at", b"started_at", "state", b"state", "suspect_id", b"suspect_id", "tells", b"tells", "title_en", b"title_en", "title_zh", b"title_zh", "transfer_id", b"transfer_id", "use", b"use", "warn_at", b"warn_at", "warned_at", b"warned_at", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "calendar", b"calendar", "changes", b"changes", "confidence", b"confidence", "due_at", b"due_at", "ended_at", b"ended_at", "explanation_en", b"explanation_en", "explanation_zh", b"explanation_zh", "id", b"id", "last_day", b"last_day", "missed_at", b"missed_at", "named_limit", b"named_limit", "owes", b"owes", "owes_id", b"owes_id", "rule_id", b"rule_id", "rule_version", b"rule_version", "source", b"source", "started_at", b"started_at", "state", b"state", "suspect_id", b"suspect_id", "tells", b"tells", "title_en", b"title_en", "title_zh", b"title_zh", "transfer_id", b"transfer_id", "use", b"use", "warn_at", b"warn_at", "warned_at", b"warned_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,6 +606,7 @@ class Receipt(_message.Message):
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     SUSPECT_ID_FIELD_NUMBER: _builtins.int
     MOOT_FIELD_NUMBER: _builtins.int
+    REPLY_BY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the receipt."""
     number: _builtins.int
@@ -618,6 +623,8 @@ class Receipt(_message.Message):
     """SHA-256 of the statement, hexadecimal: the next receipt of the transfer names it."""
     suspect_id: _builtins.str
     """Suspect, if the step concerned one."""
+    reply_by: _builtins.str
+    """Last day that what is handed over names for an answer (ISO date), if it names one."""
     @_builtins.property
     def sender(self) -> Global___Organisation:
         """Who gives."""
@@ -664,10 +671,11 @@ class Receipt(_message.Message):
         received_at: _timestamp_pb2.Timestamp | None = ...,
         suspect_id: _builtins.str = ...,
         moot: _abc.Iterable[_builtins.str] | None = ...,
+        reply_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["received_at", b"received_at", "receiver", b"receiver", "receiver_signature", b"receiver_signature", "sender", b"sender", "sender_signature", b"sender_signature", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "id", b"id", "moot", b"moot", "number", b"number", "received_at", b"received_at", "receiver", b"receiver", "receiver_signature", b"receiver_signature", "sender", b"sender", "sender_signature", b"sender_signature", "sent_at", b"sent_at", "sha256", b"sha256", "statement", b"statement", "step", b"step", "suspect_id", b"suspect_id", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "id", b"id", "moot", b"moot", "number", b"number", "received_at", b"received_at", "receiver", b"receiver", "receiver_signature", b"receiver_signature", "reply_by", b"reply_by", "sender", b"sender", "sender_signature", b"sender_signature", "sent_at", b"sent_at", "sha256", b"sha256", "statement", b"statement", "step", b"step", "suspect_id", b"suspect_id", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -190,6 +190,7 @@ class TakeStepRequest(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    IN_CUSTODY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the command idempotent."""
     transfer_id: _builtins.str
@@ -200,6 +201,8 @@ class TakeStepRequest(_message.Message):
     """Suspect, for the steps of a suspect's course."""
     expected_version: _builtins.int
     """Version that the caller read."""
+    in_custody: _builtins.bool
+    """Whether the suspect is in custody from this step on; absent: as the step itself says."""
     @_builtins.property
     def happened_at(self) -> _timestamp_pb2.Timestamp:
         """When it happened; now when absent. Not in the future, not before the step before it."""
@@ -214,7 +217,7 @@ class TakeStepRequest(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Fields that the step needs, by name."""
+        """Fields that the step needs, by name. `reply_by` (ISO date) is the last day that an opinion names for its answer."""
 
     def __init__(
         self,
@@ -228,12 +231,15 @@ class TakeStepRequest(_message.Message):
         documents: _abc.Iterable[_transfer_pb2.Document] | None = ...,
         items: _abc.Iterable[_transfer_pb2.Item] | None = ...,
         fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        in_custody: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["happened_at", b"happened_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_in_custody", b"_in_custody", "happened_at", b"happened_at", "in_custody", b"in_custody"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "expected_version", b"expected_version", "fields", b"fields", "happened_at", b"happened_at", "items", b"items", "request_id", b"request_id", "step", b"step", "suspect_id", b"suspect_id", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_in_custody", b"_in_custody", "documents", b"documents", "expected_version", b"expected_version", "fields", b"fields", "happened_at", b"happened_at", "in_custody", b"in_custody", "items", b"items", "request_id", b"request_id", "step", b"step", "suspect_id", b"suspect_id", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__in_custody: _TypeAlias = _typing.Literal["in_custody"]  # noqa: Y015
+    _WhichOneofArgType__in_custody: _TypeAlias = _typing.Literal["_in_custody", b"_in_custody"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__in_custody) -> _WhichOneofReturnType__in_custody | None: ...
 
 Global___TakeStepRequest: _TypeAlias = TakeStepRequest  # noqa: Y015
 
