@@ -82,7 +82,9 @@ class _Play:
         suspect = self._suspect(event.suspect)
         if suspect is not None and suspect.state and suspect.name not in self.begun:
             self.begun.add(suspect.name)
-            await self._walk(path(Scope.SUSPECT, suspect.state, TABLE.first_from(event.step) or suspect.state), suspect.id)
+            await self._walk(
+                path(Scope.SUSPECT, suspect.state, TABLE.first_from(event.step) or suspect.state), suspect.id
+            )
         reply = await self._take(event.step, _role(event.roles, event.step), suspect.id if suspect else "", told=event)
         self._note(reply.clocks, is_dated=event.moment is not None)
         for receipt in _given(reply):
@@ -174,7 +176,8 @@ class _Play:
 
     async def _sign(self, receipt: pb.Receipt) -> list[pb.Clock]:
         sides = {body: side for side, body in self.stage.organisations.items()}
-        stub = self.stage.stub(_HEADS[sides[receipt.receiver.id]])
+        side = sides.get(receipt.receiver.id, "police")  # who has passed the case on still signs for what came before
+        stub = self.stage.stub(_HEADS[side], receipt.receiver.id)
         reply = await stub.SignReceipt(
             rpc.SignReceiptRequest(
                 request_id=request_id(), transfer_id=self.transfer.id, receipt_id=receipt.id, sha256=receipt.sha256

@@ -51,10 +51,10 @@ class Stage:
     issuer: TokenIssuer
     organisations: dict[str, str]
 
-    def stub(self, role: str) -> Any:
-        """Return the transfer service as somebody with `role` calls it; each call carries a fresh token."""
+    def stub(self, role: str, body: str = "") -> Any:
+        """Return the transfer service as somebody with `role` calls it, in the side's organisation or in `body`."""
         side = Procedure.load().roles[role].side
-        body = self.organisations[side]
+        body = body or self.organisations[side]
         actor = Actor(f"{body}-{role}", role, body, body, side, REGION, frozenset({role}))
         return TransferServiceStub(local_channel(self.pipeline, Outgoing(token=lambda: self.issuer.issue(actor))))
 

@@ -37,7 +37,8 @@ def test_the_service_tells_what_the_table_tells(path: Path) -> None:
 
 def _possible(state: str, courses: dict[str, str], taken: dict[tuple[str, str], int]) -> list[tuple[Step, str]]:
     """Return the steps that the service would allow, each with the suspect whom it concerns."""
-    found = [(step, "") for step in TABLE.allowed(state)]
+    # The table knows sides, not organs: what is in flight when the case is passed on is the service's matter alone.
+    found = [(step, "") for step in TABLE.allowed(state) if "receiving_organ" not in step.required_fields]
     if state != "filed":
         return found
     if any(course != "ended" for course in courses.values()):
@@ -52,7 +53,7 @@ def _possible(state: str, courses: dict[str, str], taken: dict[tuple[str, str], 
 def stories(draw: st.DrawFn) -> str:
     """Draw a legal story of up to twelve steps: days with and without an hour, steps without a day, late receipts."""
     state = draw(st.sampled_from(["crime_suspected", "approved", "accepted", "not_filed", "filed", "filed"]))
-    courses = dict.fromkeys(draw(st.sampled_from([["甲"], ["甲", "乙"]])), "investigated")
+    courses = dict.fromkeys(draw(st.sampled_from([("甲",), ("甲", "乙")])), "investigated")
     sector = draw(st.sampled_from(["environment", "drug", "economic", "work_safety", "labour"]))
     rows = [f"begins_in: {state}", f"sector: {sector}", f"suspects: [{', '.join(courses)}]", "until: 2026-06-30"]
     rows.append("steps:")
@@ -67,7 +68,7 @@ def stories(draw: st.DrawFn) -> str:
         parts = [f"step: {step.id}", *([f"suspect: {suspect}"] if suspect else [])]
         if number == 0 or draw(st.integers(0, 5)):
             parts.append(f"on: {day}")
-        if step.on_receipt and draw(st.booleans()):
+        if step.on_receipt and draw(st.integers(0, 1)):
             parts.append(f"received: {day + timedelta(days=draw(st.integers(0, 12)))}")
         rows.append(f"  - {{{', '.join(parts)}}}")
         if suspect:
@@ -79,11 +80,30 @@ def stories(draw: st.DrawFn) -> str:
 
 
 @given(stories())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30, derandomize=True)
 def test_service_and_table_agree_on_any_legal_story(story: str) -> None:
     """Whatever the order, the days and the suspects: nothing is told by one that the other does not tell."""
     scenario = read_scenario(story)
     assert list(asyncio.run(play(scenario)).lines()) == list(play_by_the_table(scenario).lines())
+
+
+def test_a_case_that_is_passed_on_goes_on_with_its_new_organ() -> None:
+    """Forwarded on the second day; the new organ accepts it and has three days of its own."""
+    story = """
+    begins_in: accepted
+    until: 2026-03-31
+    steps:
+      - {on: 2026-03-02, step: request_supplement, received: 2026-03-04}
+      - {on: 2026-03-03, step: forward_transfer, fields: {receiving_organ: 某市公安局}}
+      - {on: 2026-03-05, step: accept_transfer}
+      - {on: 2026-03-06, step: supplement_materials}
+    """
+    scenario = read_scenario(story)
+    lines = list(asyncio.run(play(scenario)).lines())
+    assert lines == list(play_by_the_table(scenario).lines())
+    assert any(
+        '"2026-03-10", "rule": "police_filing_decision"' in line for line in lines
+    )  # 5 March + 3: Sunday, Monday 9
 
 
 EXACT = """
