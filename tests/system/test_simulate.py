@@ -68,7 +68,8 @@ def stories(draw: st.DrawFn) -> str:
         parts = [f"step: {step.id}", *([f"suspect: {suspect}"] if suspect else [])]
         if number == 0 or draw(st.integers(0, 5)):
             parts.append(f"on: {day}")
-        if step.on_receipt and draw(st.integers(0, 1)):
+        is_signed_later = draw(st.booleans())
+        if step.on_receipt and is_signed_later:
             parts.append(f"received: {day + timedelta(days=draw(st.integers(0, 12)))}")
         rows.append(f"  - {{{', '.join(parts)}}}")
         if suspect:
