@@ -97,8 +97,10 @@ class DocumentsMissing(Precondition):
         super().__init__(
             f"'{step.name_en}' needs these documents: {', '.join(kinds)}.",
             message_zh=f"“{step.name_zh}”还缺少：{'、'.join(names_zh)}。",
-            remedy="Attach each with its title and SHA-256, then send the step again.",
+            remedy=f"Issue each with DocumentService.IssueDocument (kind {', '.join(kinds)}) and name it by its document_id, or "
+            "attach its file by title and SHA-256; then send the step again.",
             missing=",".join(kinds),
+            issued_by_rpc="DocumentService.IssueDocument",
         )
 
 

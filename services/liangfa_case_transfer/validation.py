@@ -160,6 +160,9 @@ def _sector(sector: str) -> Iterator[FieldViolation]:
 
 def _document(document: pb.Document, number: int) -> Iterator[FieldViolation]:
     where = f"documents[{number}]"
+    yield from _text(f"{where}.document_id", document.document_id, MAX_NAME)
+    if document.document_id:
+        return  # the rest is filled in
     if document.kind not in documents():
         yield FieldViolation(f"{where}.kind", "VALUE_UNKNOWN", "未知文书种类 (no kind of the procedure)")
     yield from _text(f"{where}.title", document.title, 500, is_required=True)

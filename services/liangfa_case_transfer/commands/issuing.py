@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from liangfa_case_transfer import errors
 from liangfa_case_transfer.document_errors import CodeWordTaken, DocumentNotFound, DocumentOutrun
 from liangfa_case_transfer.records import actor_of, stored
 from liangfa_case_transfer.tables import issued_documents, number_series, transfers
-from liangfa_kit.errors import Stale
+from liangfa_kit.errors import FieldViolation, Stale
 from liangfa_kit.store.port import Row
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.numbering import DocumentNumber, after
@@ -137,6 +138,9 @@ def _superseded(document: pb.IssuedDocument, work: Work) -> str | None:
     if newest is None or before.transfer_id != document.transfer_id or before.issuer.id != work.actor.agency_id:
         raise DocumentNotFound(document.id)
     require_version(before, document.version - 1)
+    if before.sha256 == document.sha256:
+        words = "与原文书内容相同 (it says the same as the version before)"
+        raise errors.invalid([FieldViolation("draft", "NOTHING_CORRECTED", words)])
     before.superseded_by = document.version
     save_document(work, before, newest["serial_number"])
     taken: str | None = newest["serial_number"]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from liangfa_case_transfer import errors
 from liangfa_case_transfer.authority import party, side_of, sides
 from liangfa_case_transfer.commands.handing_over import HandOver
+from liangfa_case_transfer.commands.referring import document_needs, filled_in, hand_over, referred
 from liangfa_case_transfer.keyring import Keyring
 from liangfa_case_transfer.records import (
     actor_of,
@@ -57,16 +58,21 @@ class SteppingCommands:
             "TakeStep",
             self._take,
             rpc.TakeStepResponse,
-            lambda c: transfer_needs(c.request.transfer_id),
+            lambda c: (*transfer_needs(c.request.transfer_id), document_needs(c.request)),
             lambda c: (transfer_stream(c.request.transfer_id),),
         )
 
     def _take(self, command: Take, work: Work) -> rpc.TakeStepResponse:
-        request = command.request
+        request = rpc.TakeStepRequest()
+        request.CopyFrom(command.request)
         row, transfer = stored(work, request.transfer_id)
         check_step(request)
         step = allowed_step(request, transfer, work)
         work.expect(transfer_stream(transfer.id), request.expected_version)
+        issued = referred(request, transfer, work)
+        with_documents = list(filled_in(request.documents, issued))
+        del request.documents[:]
+        request.documents.extend(with_documents)
         check_contents(step, request)
         at = happened_at(request, transfer, work.now)
         taken = _taken(step, request, work, row["steps"] + 1, at)
@@ -83,6 +89,7 @@ class SteppingCommands:
         if RECEIVING_ORGAN in step.required_fields:
             _pass_on(request, transfer, running, work)
         given = [giving.give(taken, party(transfer, side)) for side in step.receivers]
+        hand_over(issued, [receipt.receiver.id for receipt in given], work)
         if PROCEDURE.states[Scope.TRANSFER][transfer.state].is_terminal:
             giving.end_awaited(None, "", running)
             running.end_moot(at)

@@ -152,12 +152,13 @@ async def test_a_correction_keeps_the_number_and_both_versions(service: Service)
         ({"corrects": ""}, "corrects"),
         ({"code_word": "洪市监移"}, "draft.code_word"),
         ({"kind": "investigation_report", "fields": {}}, "draft.kind"),
+        ({}, "draft"),
     ],
 )
 async def test_a_correction_says_why_and_stays_what_it_was(
     service: Service, changed: dict[str, Any], field: str
 ) -> None:
-    """Without a reason, as another kind, or under a new number it is refused, and nothing is issued."""
+    """Without a reason, as another kind, under a new number, or with no change it is refused, and nothing is issued."""
     transfer = await service.open()
     first = await service.issue(transfer, LETTER)
     draft = {name: value for name, value in changed.items() if name in {"code_word", "kind", "fields"}}

@@ -156,6 +156,7 @@ class Document(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """Kind, an id of the procedure's documents."""
     title: _builtins.str
@@ -166,6 +167,8 @@ class Document(_message.Message):
     """SHA-256 of the file, 64 hexadecimal digits."""
     size_bytes: _builtins.int
     """Size of the file in bytes."""
+    document_id: _builtins.str
+    """Document that was issued here (DocumentService): with it the service fills in the rest, from its newest version."""
     def __init__(
         self,
         *,
@@ -174,10 +177,11 @@ class Document(_message.Message):
         number: _builtins.str = ...,
         sha256: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
+        document_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "number", b"number", "sha256", b"sha256", "size_bytes", b"size_bytes", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "kind", b"kind", "number", b"number", "sha256", b"sha256", "size_bytes", b"size_bytes", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
