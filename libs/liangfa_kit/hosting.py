@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from liangfa_kit.dependencies import Dependency, Watched
 from liangfa_kit.identity import TokenVerifier
 from liangfa_kit.logs import CanonicalLog
 from liangfa_kit.rpc.health import Health, Readiness
@@ -55,6 +56,7 @@ class Service:
 
     `migrate` brings its database to this release; it may block, and repeating it is harmless. `lifetime` opens what
     must be open before anything is served and closes it after everything has ended (the commit train, say).
+    `dependencies` are asked while it runs: one that does not answer makes the service not ready.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Service:
     lifetime: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
     background: Sequence[Background] = ()
     readiness: Readiness = tuple
+    dependencies: Sequence[Dependency] = ()
     gauges: Sequence[Gauge] = ()
 
 
@@ -77,12 +80,13 @@ class Hosted:
 
 @dataclass(slots=True)
 class _Troubles:
-    """What is wrong with a service's background work now, by task."""
+    """What is wrong with a service's background work now, by task, and with what it depends on."""
 
+    watched: Watched
     by_task: dict[str, str] = field(default_factory=dict)
 
     def joined(self, readiness: Readiness) -> Readiness:
-        return lambda: [*self.by_task.values(), *readiness()]
+        return lambda: [*self.watched.troubles(), *self.by_task.values(), *readiness()]
 
 
 def settle_memory() -> None:
@@ -107,8 +111,11 @@ async def hosted(
     """
     for service in services:
         await asyncio.to_thread(service.migrate)
-    troubles = {service.name: _Troubles() for service in services}
-    health = Health({service.name: troubles[service.name].joined(service.readiness) for service in services})
+    troubles = {service.name: _Troubles(Watched(service.dependencies)) for service in services}
+    health = Health(
+        {service.name: troubles[service.name].joined(service.readiness) for service in services},
+        lambda: [found for one in troubles.values() for found in one.watched.troubles(only_calls=True)],
+    )
     served = [one for service in services for one in service.served]
     pipeline = Pipeline(served, verifier=verifier, log=log, telemetry=telemetry, limits=listen)
     server = RpcServer(pipeline, health, listen)
@@ -119,8 +126,9 @@ async def hosted(
         for service in services:
             stack.push_async_callback(_ended, [
                 asyncio.create_task(_kept_running(work, troubles[service.name], telemetry), name=work.name)
-                for work in service.background
+                for work in (*service.background, *_visiting(service, troubles[service.name].watched))
             ])  # fmt: skip
+        await asyncio.gather(*(one.watched.ask_all() for one in troubles.values()))
         _observe(services, pipeline, telemetry)
         await server.start()
         stack.push_async_callback(server.drain)
@@ -157,6 +165,10 @@ async def serve(
         for number in signals:
             loop.remove_signal_handler(number)
         await asyncio.to_thread(telemetry.shutdown)
+
+
+def _visiting(service: Service, watched: Watched) -> Sequence[Background]:
+    return [Background(f"{service.name}.dependencies", watched.run)] if service.dependencies else []
 
 
 def _observe(services: Sequence[Service], pipeline: Pipeline, telemetry: Telemetry) -> None:

@@ -124,6 +124,9 @@ class Listen(Fragment):
     max_call_seconds: float = Field(300.0, gt=0, description="Longest deadline of a call.")
     default_stream_seconds: float = Field(3_600.0, gt=0, description="Deadline of a stream that states none.")
     max_stream_seconds: float = Field(86_400.0, gt=0, description="Longest deadline of a stream.")
+    linger_seconds: float = Field(
+        0.0, ge=0, description="How long to go on serving at shutdown while health says not ready: for load balancers."
+    )
     drain_seconds: float = Field(10.0, ge=0, description="How long running calls may take at shutdown.")
 
 

@@ -51,7 +51,7 @@ def up(
 
 @app.command()
 def serve(
-    name: Annotated[str, typer.Argument(help="enforcement_record, joint_meeting or supervision")],
+    name: Annotated[str, typer.Argument(help="enforcement_record, case_transfer, joint_meeting or supervision")],
     folder: Folder = Path("var"),
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 0,
 ) -> None:
@@ -156,14 +156,19 @@ def verify(folder: Folder = Path("var")) -> None:
 
 
 @app.command()
-def health(address: Annotated[str, typer.Option(help="host:port of the platform.")] = "127.0.0.1:7420") -> None:
+def health(
+    address: Annotated[str, typer.Option(help="host:port of the platform.")] = "127.0.0.1:7420",
+    service: Annotated[
+        str, typer.Option(help="One service; or `calls`: whether calls are answered, even if events wait.")
+    ] = "",
+) -> None:
     """Ask a running platform whether it is ready; exit code 1 when it is not (for containers and monitors)."""
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     with grpc.insecure_channel(address) as channel:
         try:
-            reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
+            reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=2)
         except grpc.RpcError as error:
             err.print(f"not reachable: {error.code().name}")
             raise typer.Exit(1) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import sqlalchemy as sa
 import structlog
 
 import liangfa_case_transfer.wiring as transfer_wiring
@@ -17,6 +18,7 @@ import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
 from liangfa_kit import logs
 from liangfa_kit.clock import Clock, SystemClock
+from liangfa_kit.dependencies import Dependency
 from liangfa_kit.errors import NotFound, PlatformError
 from liangfa_kit.hosting import Background, Hosted, Service, hosted
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
@@ -88,10 +90,11 @@ async def running(
         meeting = meeting_wiring.build(folder, broker, clock, database=database)
     if only in {None, transfer_wiring.NAME}:
         transfer = transfer_wiring.build(folder, broker, clock, database=database)
-    services = [_record_service(record)] if record else []
-    services += [_supervision_service(supervision)] if supervision else []
-    services += [_meeting_service(meeting)] if meeting else []
-    services += [_transfer_service(transfer)] if transfer else []
+    log_of_events = Dependency("the event log", broker.check, calls_need=False)
+    services = [_record_service(record, log_of_events)] if record else []
+    services += [_supervision_service(supervision, log_of_events)] if supervision else []
+    services += [_meeting_service(meeting, log_of_events)] if meeting else []
+    services += [_transfer_service(transfer, log_of_events)] if transfer else []
     services.append(Service("identity", (), background=[_key_watch(settings.key_folder, verifier, issuer)]))
     try:
         async with hosted(services, listen=settings.listen, verifier=verifier, log=log, telemetry=measuring) as host:
@@ -142,37 +145,37 @@ def _key_watch(folder: Path, verifier: TokenVerifier, issuer: TokenIssuer) -> Ba
     return Background("identity.keys", run)
 
 
-def _record_service(record: record_wiring.EnforcementRecord) -> Service:
+def _record_service(record: record_wiring.EnforcementRecord, events: Dependency) -> Service:
     def readiness() -> Sequence[str]:
         trouble = record.relay.state.trouble
         return [f"events wait in the journal: {trouble}"] if trouble else []
 
-    return _service(record_wiring.NAME, record, readiness)
+    return _service(record_wiring.NAME, record, readiness, events)
 
 
-def _supervision_service(supervision: supervision_wiring.Supervision) -> Service:
+def _supervision_service(supervision: supervision_wiring.Supervision, events: Dependency) -> Service:
     def readiness() -> Sequence[str]:
         halted = supervision.consumer.state.halted
         return [f"the consumer has stopped: {halted}"] if halted else []
 
-    return _service(supervision_wiring.NAME, supervision, readiness)
+    return _service(supervision_wiring.NAME, supervision, readiness, events)
 
 
-def _meeting_service(meeting: meeting_wiring.JointMeeting) -> Service:
+def _meeting_service(meeting: meeting_wiring.JointMeeting, events: Dependency) -> Service:
     def readiness() -> Sequence[str]:
         trouble, halted = meeting.relay.state.trouble, meeting.consumer.state.halted
         waiting = [f"events wait in the journal: {trouble}"] if trouble else []
         return [*waiting, *([f"the consumer has stopped: {halted}"] if halted else [])]
 
-    return _service(meeting_wiring.NAME, meeting, readiness)
+    return _service(meeting_wiring.NAME, meeting, readiness, events)
 
 
-def _transfer_service(transfer: transfer_wiring.CaseTransfer) -> Service:
+def _transfer_service(transfer: transfer_wiring.CaseTransfer, events: Dependency) -> Service:
     def readiness() -> Sequence[str]:
         trouble = transfer.relay.state.trouble
         return [f"events wait in the journal: {trouble}"] if trouble else []
 
-    return _service(transfer_wiring.NAME, transfer, readiness)
+    return _service(transfer_wiring.NAME, transfer, readiness, events)
 
 
 Part = (
@@ -183,7 +186,10 @@ Part = (
 )
 
 
-def _service(name: str, part: Part, readiness: Readiness) -> Service:
+def _service(name: str, part: Part, readiness: Readiness, events: Dependency) -> Service:
+    async def ask_database() -> None:
+        await part.store.read(lambda connection: connection.execute(sa.select(1)).scalar())
+
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[None]:
         part.start()
@@ -194,5 +200,11 @@ def _service(name: str, part: Part, readiness: Readiness) -> Service:
 
     background = [Background(f"{name}.{run.__qualname__}", run) for run in part.background]
     return Service(
-        name, part.services, lifetime=lifetime, background=background, readiness=readiness, gauges=part.gauges
+        name,
+        part.services,
+        lifetime=lifetime,
+        background=background,
+        readiness=readiness,
+        dependencies=(Dependency("the database", ask_database), events),
+        gauges=part.gauges,
     )

@@ -47,6 +47,12 @@ async def test_published_messages_arrive_whole_and_in_order(broker: Broker) -> N
     assert [d.offset for d in deliveries] == [0, 1, 2]
 
 
+async def test_a_log_that_is_there_says_so(broker: Broker) -> None:
+    """A round trip ends without a word, again and again."""
+    for _ in range(2):
+        await broker.check()
+
+
 async def test_a_subscription_starts_where_its_owner_says(broker: Broker) -> None:
     """Offsets live with the effects: the broker remembers nothing of a group."""
     await broker.publish(TOPIC, [message(i) for i in range(5)])

@@ -65,6 +65,10 @@ class Broker(Protocol):
         """Join `group` and deliver `topics` from the offsets that `start_at` gives."""
         ...
 
+    async def check(self) -> None:
+        """Make a round trip to the log and return. Raises `Unavailable` when it cannot be used."""
+        ...
+
     async def close(self) -> None:
         """Release connections and files."""
         ...

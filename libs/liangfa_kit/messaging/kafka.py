@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import lru_cache
 
 import structlog
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError
 from kafka.partitioner import murmur2
 
@@ -35,6 +35,7 @@ _ROUND_BYTES = 600 << 10
 _MESSAGE_OVERHEAD_BYTES = 40
 _HEADER_OVERHEAD_BYTES = 4
 _CLOSE_SECONDS = 5.0
+_VISIT_MILLISECONDS = 5_000
 
 
 class KafkaBroker:
@@ -45,6 +46,7 @@ class KafkaBroker:
         self._topics = {topic.name: topic for topic in topics}
         self._publishers: dict[str, _Publisher] = {}
         self._subscriptions: set[KafkaSubscription] = set()
+        self._visitor = _Visitor(self._connection)
 
     async def ensure_topics(self) -> None:
         """Make every declared topic that is missing. Raises `Unavailable`, `Precondition` for one that differs."""
@@ -68,10 +70,46 @@ class KafkaBroker:
         self._subscriptions = {one for one in self._subscriptions if not one.is_closed} | {subscription}
         return subscription
 
+    async def check(self) -> None:
+        """Ask the cluster who is in it. Raises `Unavailable` when nobody answers."""
+        await self._visitor.visit()
+
     async def close(self) -> None:
         """Leave the groups and end the producers. What was not acknowledged is not waited for."""
         await asyncio.gather(*(subscription.close() for subscription in self._subscriptions))
         await asyncio.gather(*(publisher.close() for publisher in self._publishers.values()))
+        await self._visitor.close()
+
+
+class _Visitor:
+    """Asks whether the cluster is there, over a connection that it keeps, in a thread of its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="kafka-visit")
+        self._admin: KafkaAdminClient | None = None
+
+    async def visit(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._visit)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._discard)
+        self._thread.shutdown()
+
+    def _visit(self) -> None:
+        if self._admin is None:
+            self._admin = self._connection.open(KafkaAdminClient, request_timeout_ms=_VISIT_MILLISECONDS)
+        try:
+            self._admin.describe_cluster()
+        except KafkaError as error:
+            self._discard()
+            raise away(error) from error
+
+    def _discard(self) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            with suppress(KafkaError):
+                admin.close()
 
 
 class _Publisher:

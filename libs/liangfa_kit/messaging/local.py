@@ -88,6 +88,17 @@ class LocalBroker:
         self._subscriptions.add(subscription)
         return subscription
 
+    async def check(self) -> None:
+        """Read the log once. Raises `Unavailable` when its file is not readable."""
+        await asyncio.get_running_loop().run_in_executor(self._publishing, self._look)
+
+    def _look(self) -> None:
+        with self._lock:
+            try:
+                self._connection.execute("SELECT 1 FROM log LIMIT 1").fetchone()
+            except sqlite3.Error as error:
+                raise Unavailable("The event log cannot be read now; events wait in the journal.") from error
+
     def forget(self, subscription: LocalSubscription) -> None:
         """Stop waking a closed subscription."""
         self._subscriptions.discard(subscription)

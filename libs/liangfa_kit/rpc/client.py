@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -16,6 +17,8 @@ import orjson
 from google.protobuf.descriptor import ServiceDescriptor
 
 from liangfa_kit.context import current, current_or_none
+from liangfa_kit.errors import Invalid
+from liangfa_kit.rpc.health import CALLS
 from liangfa_kit.rpc.status import from_wire
 from liangfa_kit.rpc.wire import BEARER, PURPOSE_KEY, TOKEN_KEY, TRACE_KEY
 
@@ -189,23 +192,50 @@ def connect(
     services: Sequence[ServiceDescriptor] = (),
     *,
     max_message_bytes: int = 4 << 20,
+    waits: bool = False,
 ) -> Channel:
-    """Return a channel to `address` (`host:port`), connected on the first call.
+    """Return a channel to `address`, connected on the first call.
 
-    Calls that nobody answered are sent again, with growing pauses, where repeating does no harm: methods of `services`
-    that carry a request id, or that only read.
+    `address` is `host:port`, where all addresses of the host's name are replicas, or several `IP:port` joined by commas.
+    Calls take the replicas in turn. Those that nobody answered are sent again, with growing pauses, where repeating does
+    no harm: methods of `services` that carry a request id, or that only read. With `waits` these wait, until their
+    deadline, while no replica is there; without, the caller learns it at once. Raises `Invalid` (ADDRESS_INVALID).
     """
     options = [
-        ("grpc.service_config", orjson.dumps(_service_config(services)).decode()),
+        ("grpc.service_config", orjson.dumps(_service_config(services, waits=waits)).decode()),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 1_000),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.dns_min_time_between_resolutions_ms", 2_000),
         ("grpc.max_receive_message_length", max_message_bytes + (64 << 10)),
         ("grpc.max_metadata_size", 16 << 10),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
     ]
-    return Channel(_Socket(grpc.aio.insecure_channel(address, options=options)), outgoing)
+    return Channel(_Socket(grpc.aio.insecure_channel(_target(address), options=options)), outgoing)
 
 
-def _service_config(services: Sequence[ServiceDescriptor]) -> dict[str, Any]:
+def _target(address: str) -> str:
+    """Return gRPC's name for an address or for several."""
+    if "," not in address:
+        return address
+    parts = [part.strip() for part in address.split(",")]
+    try:
+        versions = {ip_address(part.rpartition(":")[0].strip("[]")).version for part in parts}
+    except ValueError:
+        versions = set()
+    if len(versions) != 1:
+        raise Invalid(
+            f"{address!r} is not a list of IP addresses of one family.",
+            message_zh="多个地址只能是同一类 IP 地址。",
+            remedy="Several addresses have to be IP:port; or give one name that leads to all replicas.",
+            reason="ADDRESS_INVALID",
+            address=address,
+        )
+    return f"ipv{versions.pop()}:{','.join(parts)}"
+
+
+def _service_config(services: Sequence[ServiceDescriptor], *, waits: bool = False) -> dict[str, Any]:
     repeatable = [
         {"service": service.full_name, "method": method.name}
         for service in services
@@ -218,9 +248,12 @@ def _service_config(services: Sequence[ServiceDescriptor]) -> dict[str, Any]:
         "initialBackoff": "0.1s",
         "maxBackoff": "2s",
         "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"],
+        # A server that closes answers CANCELLED to calls that cross its farewell on the way; nobody has worked on them.
+        "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
     }
-    return {"methodConfig": [{"name": repeatable, "retryPolicy": policy}] if repeatable else []}
+    methods = [{"name": repeatable, "retryPolicy": policy, "waitForReady": waits}] if repeatable else []
+    config = {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": methods}
+    return config | ({"healthCheckConfig": {"serviceName": CALLS}} if waits else {})
 
 
 class _Socket:

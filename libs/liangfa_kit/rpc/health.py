@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -11,6 +12,9 @@ from grpc_health.v1 import health_pb2
 
 Readiness = Callable[[], Sequence[str]]
 """Tells what keeps a service from doing its work, in plain words; nothing means that it is ready."""
+
+CALLS = "calls"
+"""The name under which the server says whether calls can be answered: what a load balancer wants to know."""
 
 _LOOK_SECONDS = 1.0
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -21,19 +25,32 @@ _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 class Health:
     """Says who is ready. No token is needed to ask.
 
-    `readiness` is asked by service name; the empty name stands for all of them.
+    `readiness` is asked by service name; the empty name stands for all of them. `calls` tells what keeps calls from being
+    answered: less than what keeps a service from all of its work, since events that wait turn no caller away.
     """
 
-    def __init__(self, readiness: Mapping[str, Readiness]) -> None:
+    def __init__(self, readiness: Mapping[str, Readiness], calls: Readiness = tuple) -> None:
         self._readiness = dict(readiness)
-        self.is_draining = False
+        self._calls = calls
+        self._draining = asyncio.Event()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the server is about to end."""
+        return self._draining.is_set()
+
+    def drain(self) -> None:
+        """Be ready for nothing any more; whoever watches is told at once."""
+        self._draining.set()
 
     def troubles(self, service: str = "") -> list[str] | None:
         """Return what keeps `service` from being ready; None when there is no such service."""
+        found = ["The server is shutting down."] if self.is_draining else []
+        if service == CALLS:
+            return [*found, *self._calls()]
         if service and service not in self._readiness:
             return None
         asked = [service] if service else list(self._readiness)
-        found = ["The server is shutting down."] if self.is_draining else []
         return found + [trouble for name in asked for trouble in self._readiness[name]()]
 
     async def Check(  # noqa: N802 - the proto's name
@@ -56,14 +73,16 @@ class Health:
             if status != told:
                 yield health_pb2.HealthCheckResponse(status=status)
                 told = status
-            await asyncio.sleep(_LOOK_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._draining.wait()
         yield health_pb2.HealthCheckResponse(status=_NOT_SERVING)
 
     async def List(  # noqa: N802 - the proto's name
         self, _request: health_pb2.HealthListRequest, _context: Any
     ) -> health_pb2.HealthListResponse:
         """Say of every service whether it is ready."""
-        names = ["", *self._readiness]
+        names = ["", CALLS, *self._readiness]
         answers = {name: _NOT_SERVING if self.troubles(name) else _SERVING for name in names}
         return health_pb2.HealthListResponse(
             statuses={name: health_pb2.HealthCheckResponse(status=status) for name, status in answers.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -46,8 +47,13 @@ class RpcServer:
         await self._server.start()
 
     async def drain(self) -> None:
-        """Stop in order: not ready any more, streams told to go elsewhere, calls finished, then closed."""
-        self._health.is_draining = True
+        """Stop in order: not ready any more, streams told to go elsewhere, calls finished, then closed.
+
+        For `listen.linger_seconds` it goes on to serve while it says that it is not ready, so that whoever chooses
+        between replicas by that has turned away before the port closes.
+        """
+        self._health.drain()
+        await asyncio.sleep(self._listen.linger_seconds)
         self._pipeline.end_streams()
         await self._server.stop(self._listen.drain_seconds)
 

@@ -76,13 +76,14 @@ async def test_health_is_what_the_services_say() -> None:
         listed = await stub.List(health_pb2.HealthListRequest())
         assert {name: answer.status for name, answer in listed.statuses.items()} == {
             "": not_serving,
+            "calls": serving_,
             "a": not_serving,
             "b": serving_,
         }
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await status("nobody")
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-        health.is_draining = True
+        health.drain()
         assert await status("b") == not_serving
 
 
