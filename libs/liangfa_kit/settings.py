@@ -142,6 +142,14 @@ class Identity(Fragment):
     leeway_seconds: int = Field(10, ge=0, le=300, description="How far clocks may differ.")
 
 
+class Screening(Fragment):
+    """The screening for suspected crimes."""
+
+    figures: Path | None = Field(
+        None, description="File of regional figures (docs/screening.md); without one the lowest national ones hold."
+    )
+
+
 class Telemetry(Fragment):
     """OpenTelemetry. Without an endpoint nothing is collected and nothing is spent."""
 
@@ -169,6 +177,7 @@ class PlatformSettings(BaseSettings):
     kafka: Kafka = Kafka()
     listen: Listen = Listen()
     identity: Identity = Identity()
+    screening: Screening = Screening()
     telemetry: Telemetry = Telemetry()
     logging: Logging = Logging()
 

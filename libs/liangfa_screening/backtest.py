@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
 
 from liangfa_screening.offline import to_input
-from liangfa_screening.results import ScreeningResult
+from liangfa_screening.results import Earlier, ScreeningInput, ScreeningResult
 from liangfa_screening.screener import Screener
 
 
@@ -22,17 +22,24 @@ class Flip:
     why: str
 
 
-def flips(lines: Iterable[bytes], old: Screener, new: Screener) -> Iterator[Flip]:
-    """Yield the cases whose outcome or first offence differs. Lines that are no JSON objects are passed over."""
+Case = tuple[ScreeningInput, Sequence[Earlier]]
+
+
+def from_lines(lines: Iterable[bytes]) -> Iterator[Case]:
+    """Yield the cases of a file of JSON lines. Lines that are no JSON objects are passed over."""
     for line in lines:
         try:
             data = orjson.loads(line)
         except orjson.JSONDecodeError:
             continue
-        if not isinstance(data, dict):
-            continue
-        case = to_input(data)
-        before, after = old.screen(case), new.screen(case)
+        if isinstance(data, dict):
+            yield to_input(data), ()
+
+
+def flips(cases: Iterable[Case], old: Screener, new: Screener) -> Iterator[Flip]:
+    """Yield the cases whose outcome or first offence differs."""
+    for case, earlier in cases:
+        before, after = old.screen(case, earlier), new.screen(case, earlier)
         if _told(before) != _told(after):
             yield Flip(case.id, _told(before), _told(after), _why(before, after))
 

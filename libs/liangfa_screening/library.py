@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from liangfa_screening.expressions import (
     parse,
     undecided,
 )
+from liangfa_screening.figures import read_figures
 from liangfa_screening.lexicon import Lexicon, read_lexicon
 
 _FOLDER = Path(__file__).parent
@@ -103,6 +104,18 @@ class Library:
     parameters: Mapping[str, float | int]
     lexicon: Lexicon
     agencies: Mapping[str, str] = field(default_factory=dict)
+    regional: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)
+
+    def for_region(self, region: str) -> Library:
+        """Return the library with the figures in force in a division, the most specific code's first; itself if none."""
+        codes = [code for code in _containing(region) if code in self.regional]
+        if not codes:
+            return self
+        parameters = dict(self.parameters)
+        for code in codes:
+            parameters.update(self.regional[code])
+        told = hashlib.sha256(repr(sorted(parameters.items())).encode()).hexdigest()[:6]
+        return replace(self, parameters=parameters, version=f"{self.version}+{codes[-1]}-{told}")
 
     @property
     def standard_count(self) -> int:
@@ -111,27 +124,31 @@ class Library:
 
 
 @lru_cache(maxsize=8)
-def load_library(region: str | None = None, folder: Path = _FOLDER) -> Library:
+def load_library(region: str | None = None, folder: Path = _FOLDER, figures: Path | None = None) -> Library:
     """Return the library with the regional parameters of `region` (a division code); cached.
 
-    Parameters come from library/regions.yaml, most specific code first; without an entry the library's default, the
-    low end of the national range, holds.
+    `figures` is a file of regional figures (`read_figures`). Without one, or an entry in it, the library's default,
+    the low end of the national range, holds. Raises `FiguresError`, `LexiconError`.
     """
     sources = sorted([*(folder / "library").glob("*.yaml"), *(folder / "lexicon").glob("*.yaml")])
     contents = {path.name: path.read_bytes() for path in sources}
     digest = hashlib.sha256(b"\0".join(contents[name] for name in sorted(contents))).hexdigest()[:12]
     data = _yaml(contents["offences.yaml"])
     facts = {item["name"]: _fact(item) for item in _yaml(contents["facts.yaml"])["facts"]}
-    parameters = {item["name"]: item["default"] for item in data["regional_parameters"]}
-    overrides = _yaml(contents["regions.yaml"]) if "regions.yaml" in contents else {}
-    for code in _containing(region or ""):
-        parameters.update((overrides or {}).get(code, {}))
     offences = {item["id"]: _offence(item) for item in data["offences"]}
     words = [path for path in sources if path.parent.name == "lexicon"]
-    lexicon = read_lexicon(words, set(offences), set(facts), set(data["agencies"]))
     as_of = str(data["as_of"])
-    suffix = f"+{region}" if region and any(code in (overrides or {}) for code in _containing(region)) else ""
-    return Library(f"{as_of}-{digest}{suffix}", as_of, offences, facts, parameters, lexicon, data["agencies"])
+    library = Library(
+        version=f"{as_of}-{digest}",
+        as_of=as_of,
+        offences=offences,
+        facts=facts,
+        parameters={item["name"]: item["default"] for item in data["regional_parameters"]},
+        lexicon=read_lexicon(words, set(offences), set(facts), set(data["agencies"])),
+        agencies=data["agencies"],
+        regional=read_figures(figures, data["regional_parameters"]) if figures else {},
+    )
+    return library.for_region(region or "")
 
 
 def _yaml(content: bytes) -> Any:

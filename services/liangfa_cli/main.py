@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from liangfa_cli import ledger, transfers
 from liangfa_cli.options import Address, Agency, AgencyName, AgencyType, As, Folder, Person, PersonName, Region
@@ -90,7 +89,9 @@ def demo(
 
 @app.command()
 def screen(
-    source: Annotated[Path, typer.Option("--input", help="JSON lines: id, agency_type, cause, narrative, facts.")],
+    source: Annotated[
+        Path | None, typer.Option("--input", help="JSON lines: id, agency_type, cause, narrative, facts.")
+    ] = None,
     target: Annotated[
         Path | None, typer.Option("--output", help="Where to write; standard output when left out.")
     ] = None,
@@ -98,17 +99,28 @@ def screen(
     backtest: Annotated[
         Path | None, typer.Option(help="Folder of another rule library: print what flips and why.")
     ] = None,
+    stored: Annotated[bool, typer.Option("--stored", help="Backtest over the cases stored in --folder.")] = False,
+    folder: Folder = Path("var"),
 ) -> None:
     """Screen cases for suspected crimes, offline: no running platform is needed."""
+    from liangfa_kit.settings import PlatformSettings, Storage, load
     from liangfa_screening import Screener, load_library
     from liangfa_screening.offline import screen_lines
 
-    if not source.is_file():
+    settings = load(PlatformSettings, storage=Storage(folder=folder))
+    if source is not None and not source.is_file():
         raise typer.BadParameter(f"there is no file {source}", param_hint="--input")
-    screener = Screener(load_library(region or None))
+    if source is None and not (stored and backtest):
+        raise typer.BadParameter("name a file, or --stored with --backtest FOLDER", param_hint="--input")
+    screener = Screener(load_library(region or None, figures=settings.screening.figures))
     if backtest is not None:
-        _print_flips(source, screener, backtest)
+        from liangfa_cli.backtesting import cases_of_file, show_flips, stored_cases
+
+        other = Screener(load_library(region or None, backtest, settings.screening.figures))
+        with cases_of_file(source) if source else stored_cases(settings) as cases:
+            show_flips(cases, other, screener, out, err)
         return
+    assert source is not None  # noqa: S101 - checked above
     with source.open("rb") as lines:
         if target is None:
             for line in screen_lines(lines, screener):
@@ -121,19 +133,6 @@ def screen(
                 count += 1
                 suspected += b'"suspected":true' in line
     err.print(f"{count} cases screened, {suspected} suspected; rules {screener.library.version}; written to {target}")
-
-
-def _print_flips(source: Path, screener: object, folder: Path) -> None:
-    from liangfa_screening import Screener, load_library
-    from liangfa_screening.backtest import flips
-
-    assert isinstance(screener, Screener)  # noqa: S101 - narrows the deferred import's type
-    other = Screener(load_library(None, folder))
-    table = Table("case", f"before: {other.library.version}", f"now: {screener.library.version}", "why")
-    with source.open("rb") as lines:
-        for flip in flips(lines, other, screener):
-            table.add_row(flip.case_id, flip.before, flip.after, flip.why)
-    out.print(table)
 
 
 @app.command()

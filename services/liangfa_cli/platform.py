@@ -16,10 +16,11 @@ import liangfa_case_transfer.wiring as transfer_wiring
 import liangfa_enforcement_record.wiring as record_wiring
 import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
+from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_kit import logs
 from liangfa_kit.clock import Clock, SystemClock
 from liangfa_kit.dependencies import Dependency
-from liangfa_kit.errors import NotFound, PlatformError
+from liangfa_kit.errors import Invalid, NotFound, PlatformError
 from liangfa_kit.hosting import Background, Hosted, Service, hosted
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
 from liangfa_kit.keys import fingerprint, signing_key, trusted_keys
@@ -29,6 +30,8 @@ from liangfa_kit.rpc.health import Readiness
 from liangfa_kit.rpc.local import local_channel
 from liangfa_kit.settings import PlatformSettings
 from liangfa_kit.telemetry import telemetry
+from liangfa_screening import Screener, load_library
+from liangfa_screening.figures import FiguresError
 
 _KEYS_LOOK_SECONDS = 1.0
 _log = structlog.get_logger("liangfa.platform")
@@ -83,7 +86,7 @@ async def running(
     database = settings.database
     record = supervision = meeting = transfer = None
     if only in {None, record_wiring.NAME}:
-        record = record_wiring.build(folder, broker, clock, database=database)
+        record = record_wiring.build(folder, broker, clock, screening_rules(settings), database=database)
     if only in {None, supervision_wiring.NAME}:
         supervision = supervision_wiring.build(folder, broker, clock, database=database, telemetry=measuring, log=log)
     if only in {None, meeting_wiring.NAME}:
@@ -143,6 +146,19 @@ def _key_watch(folder: Path, verifier: TokenVerifier, issuer: TokenIssuer) -> Ba
             await asyncio.sleep(_KEYS_LOOK_SECONDS)
 
     return Background("identity.keys", run)
+
+
+def screening_rules(settings: PlatformSettings) -> CaseScreening:
+    """Return the rules with the region's figures. Raises `Invalid` for figures that cannot be used."""
+    try:
+        return CaseScreening(Screener(load_library(figures=settings.screening.figures)))
+    except FiguresError as error:
+        raise Invalid(
+            f"The regional figures cannot be used: {error}",
+            message_zh=f"地区数额标准文件无法使用：{error}",
+            remedy="Mend the file that LIANGFA_SCREENING__FIGURES names (docs/screening.md), then start again.",
+            reason="FIGURES_INVALID",
+        ) from error
 
 
 def _record_service(record: record_wiring.EnforcementRecord, events: Dependency) -> Service:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from liangfa_kit.clock import beijing_date, from_micros
 from liangfa_kit.store.port import Row
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_screening import Earlier, Screener, ScreeningInput, ScreeningResult, load_library
@@ -31,10 +32,11 @@ class Screened:
 
 
 class CaseScreening:
-    """Screens cases under one version of the rules, with the regional parameters of the library."""
+    """Screens cases under one version of the rules, each with the figures in force in its region."""
 
     def __init__(self, screener: Screener | None = None) -> None:
         self._screener = screener or Screener(load_library())
+        self._by_region: dict[str, Screener] = {}
 
     @property
     def library_version(self) -> str:
@@ -46,9 +48,18 @@ class CaseScreening:
         """The library's screener."""
         return self._screener
 
+    def screener_for(self, region: str) -> Screener:
+        """Return the screener with the figures of a division; most have none, and share one."""
+        if region not in self._by_region:
+            library = self._screener.library.for_region(region)
+            known = (one for one in self._by_region.values() if one.library.version == library.version)
+            plain = library is self._screener.library
+            self._by_region[region] = self._screener if plain else next(known, None) or Screener(library)
+        return self._by_region[region]
+
     def screen(self, case: pb.Case, earlier: Sequence[Row]) -> Screened:
         """Screen `case` alone and together with `earlier`, the parties' earlier records (rows of party_records)."""
-        result = self._screener.screen(to_input(case), [_earlier(row) for row in earlier])
+        result = self.screener_for(case.region).screen(to_input(case), [to_earlier(row) for row in earlier])
         facts = result.additive_facts()
         text = orjson.dumps(facts).decode() if facts else ""
         return Screened(_outcome(result), result.library_version, text, result)
@@ -62,11 +73,18 @@ def to_input(case: pb.Case) -> ScreeningInput:
         cause=case.cause,
         narrative=case.narrative,
         facts=dict(case.facts),
-        dated_on=case.decision.decided_on or case.occurred_on,
+        dated_on=case.decision.decided_on or case.occurred_on or _entered_on(case),
     )
 
 
-def _earlier(row: Row) -> Earlier:
+def _entered_on(case: pb.Case) -> str:
+    """Return the day of entry in Beijing: a case without any other date still counts with the party's earlier ones."""
+    at = case.registered_at.ToMicroseconds()
+    return beijing_date(from_micros(at)).isoformat() if at else ""
+
+
+def to_earlier(row: Row) -> Earlier:
+    """Return an earlier record of a party (a row of party_records) as the library takes it."""
     return Earlier(
         case_id=row["case_id"],
         dated_on=row["dated_on"],

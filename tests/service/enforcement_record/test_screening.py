@@ -9,13 +9,18 @@ from typing import Any
 
 import pytest
 
+from liangfa_enforcement_record.queries.stored import stored_inputs
+from liangfa_enforcement_record.screening import CaseScreening
 from liangfa_kit.errors import Invalid, NotFound
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as case_rpc
 from liangfa_protos.enforcement_record.v1 import screening_service_pb2 as rpc
-from tests.enforcement import CRIME, HARMLESS, HEAD, LEGAL, OFFICER, PROCURATOR, STRANGER, case
+from liangfa_screening import Screener, load_library
+from tests.enforcement import CRIME, HARMLESS, HEAD, LEGAL, OFFICER, PROCURATOR, STRANGER, case, party
+from tests.enforcement import screening as rules
 from tests.enforcement_service import Service, running_service
 
+SHOP = party("武汉市洪山区红星皮鞋店")
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
 
@@ -115,3 +120,45 @@ async def test_the_rules_in_force_are_named(tmp_path: Path) -> None:
         assert library.library_version
         assert (library.offences, library.standards) >= (100, 300)
         assert library.as_of
+
+
+async def test_what_is_stored_screens_again_as_it_was_screened_when_it_was_entered(tmp_path: Path) -> None:
+    """A backtest must tell of changed rules alone: cumulative hits included."""
+    async with running_service(tmp_path) as service:
+        text = "销售假冒名牌皮鞋，销售金额{}万元。"
+        for number in range(4):  # the party's amounts add up to 50,000 yuan with the third
+            entered = case(
+                cause="销售侵犯注册商标专用权的商品",
+                narrative=text.format(2.1),
+                parties=[SHOP],
+                occurred_on="2026-02-01",
+            )
+            await service.cases().RegisterCase(case_rpc.RegisterCaseRequest(request_id=f"s{number}", case=entered))
+        await crimes(service, 2)
+        hits = (await service.screening(PROCURATOR).ListHits(rpc.ListHitsRequest(page_size=50))).hits
+        with service.record.store.reading() as connection:
+            again = {
+                case.id: rules().screener.screen(taken, earlier) for case, taken, earlier in stored_inputs(connection)
+            }
+        assert len(again) == 6
+        told = {hit.screening.case_id: hit.screening for hit in hits}
+        assert {key for key, result in again.items() if result.suspected or result.near_misses} == set(told)
+        for key, screening in told.items():
+            offences = [found.offence.id for found in again[key].offences]
+            assert offences == [found.offence_id for found in screening.offences]
+        assert any(screening.is_cumulative for screening in told.values())
+
+
+async def test_each_case_is_screened_with_the_figures_of_its_region(tmp_path: Path) -> None:
+    """4,000 yuan: below the province's 5,000, above the national floor that holds elsewhere."""
+    figures = tmp_path / "figures.yaml"
+    figures.write_text('"420000": {rp_fraud_amount: {value: 5000, source: 某省文件}}', encoding="utf-8")
+    regional = CaseScreening(Screener(load_library(figures=figures)))
+    entered = case(cause="骗取医保基金", narrative="参保人伪造住院票据骗取医保基金4000元。")
+    outcomes = {}
+    for region in ("420111", "310101", "420111"):
+        entered.region = region
+        screened = regional.screen(entered, [])
+        outcomes[region] = (screened.outcome, "+420000-" in screened.library_version)
+    assert outcomes["310101"] == (pb.SCREENING_OUTCOME_SUSPECTED, False)
+    assert outcomes["420111"] == (pb.SCREENING_OUTCOME_NEAR_MISS, True)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liangfa_screening import Screener, load_library
-from liangfa_screening.backtest import flips
+from liangfa_screening.backtest import flips, from_lines
 from liangfa_screening.offline import screen_lines
 
 SCREENER = Screener(load_library())
@@ -70,4 +70,4 @@ def test_blank_lines_are_passed_over() -> None:
 def test_a_backtest_tells_what_flips_and_why() -> None:
     """The same library flips nothing; one that lost its words flips the case."""
     line = json.dumps(CASE).encode()
-    assert list(flips([line, b"{"], SCREENER, SCREENER)) == []
+    assert list(flips(from_lines([line, b"{"]), SCREENER, SCREENER)) == []
