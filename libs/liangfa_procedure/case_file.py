@@ -6,13 +6,18 @@ recorded of it is packed all the same and marked, so that nobody takes a silent 
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
 import io
 import re
 import zipfile
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 CATALOGUE = "目录.csv"
 _HEADINGS = ("序号", "文件", "题名", "字节", "SHA-256", "核对")
@@ -67,16 +72,28 @@ async def case_file(parts: AsyncIterable[Part]) -> AsyncIterator[bytes]:
             hasher, size = hashlib.sha256(), 0
             with archive.open(_entry(name), "w", force_zip64=True) as packed:
                 async for piece in part.content:
-                    hasher.update(piece)
                     size += len(piece)
-                    packed.write(piece)
+                    await asyncio.to_thread(_pack, packed, hasher, piece)
                     if ready := outlet.taken():
                         yield ready
             rows.append(
                 (str(number), name, part.title, str(size), hasher.hexdigest(), _checked(part, hasher.hexdigest()))
             )
-        archive.writestr(_entry(CATALOGUE), _catalogue(rows))
+        archive.writestr(_entry(CATALOGUE), table(rows))
     yield outlet.taken()
+
+
+def _pack(packed: IO[bytes], hasher: Hash, piece: bytes) -> None:
+    """Compress a piece away from the event loop: it takes milliseconds, and others are served meanwhile."""
+    hasher.update(piece)
+    packed.write(piece)
+
+
+def table(rows: Iterable[Sequence[str]], *, begins: bool = True) -> bytes:
+    """Return rows as spreadsheets open them (CSV): no cell runs as a formula; a byte order mark where the file `begins`."""
+    text = io.StringIO()
+    csv.writer(text).writerows([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows)
+    return text.getvalue().encode("utf-8-sig" if begins else "utf-8", "replace")
 
 
 def _name(number: int, part: Part) -> str:
@@ -99,10 +116,3 @@ def _checked(part: Part, found: str) -> str:
     if not part.sha256:
         return _NOT_RECORDED
     return _AS_RECORDED if part.sha256 == found else _DIFFERS
-
-
-def _catalogue(rows: list[tuple[str, ...]]) -> bytes:
-    """Return the catalogue as spreadsheets open it: with a byte order mark, and no title that runs as a formula."""
-    text = io.StringIO()
-    csv.writer(text).writerows([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows)
-    return text.getvalue().encode("utf-8-sig", "replace")

@@ -47,6 +47,7 @@ RULES: dict[str, frozenset[str]] = {
     f"{_DOCUMENTS}DownloadDocument": READING,
     f"{_DOCUMENTS}AttachSignedScan": ACTING,
     f"{_DOCUMENTS}ListDocuments": READING,
+    f"{_DOCUMENTS}ExportCaseFile": READING,
 }
 
 

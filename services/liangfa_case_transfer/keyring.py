@@ -51,6 +51,13 @@ class Keyring:
                 found[key_id(key)] = key
         return found
 
+    def listed(self, organisation: pb.Organisation) -> list[pb.PublicKey]:
+        """Return the organisation's public keys, by key id (blocking file work)."""
+        return [
+            pb.PublicKey(organisation=organisation, algorithm=ALGORITHM, key_id=known, pem=pem(key))
+            for known, key in sorted(self.public_keys(organisation.id).items())
+        ]
+
     def open(self, organisation_id: str) -> None:
         """Load or make an organisation's key (blocking file work, before a command is sent that signs)."""
         with self._lock:

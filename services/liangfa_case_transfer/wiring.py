@@ -123,7 +123,7 @@ def build(
         served(add_TransferServiceServicer_to_server, servicer, authority=authorise),
         served(
             add_DocumentServiceServicer_to_server,
-            DocumentServicer(train, store, objects, ids, desk),
+            DocumentServicer(train, store, objects, ids, keyring, desk),
             authority=authorise,
         ),
     )

@@ -6,19 +6,23 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from liangfa_case_transfer.authority import may_see_document
+from liangfa_case_transfer.commands.exporting_case import EXPORT_CASE, ExportCase
 from liangfa_case_transfer.commands.scanning import ATTACH_SCAN, AttachScan
 from liangfa_case_transfer.desk import Desk
 from liangfa_case_transfer.document_errors import DocumentNotFound
+from liangfa_case_transfer.keyring import Keyring
+from liangfa_case_transfer.packing import CaseFile
 from liangfa_case_transfer.queries import documents as reading
 from liangfa_case_transfer.rpc.requests import command_call, seen_transfer
 from liangfa_case_transfer.scans import check_announced, keep_scan
 from liangfa_case_transfer.validation import check_correction, check_draft
 from liangfa_kit.context import current
 from liangfa_kit.ids import UuidSequence
-from liangfa_kit.objects import ObjectStore
+from liangfa_kit.objects import PIECE_BYTES, ObjectStore
 from liangfa_kit.paging import page_size
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
+from liangfa_procedure.case_file import case_file
 from liangfa_protos.case_transfer.v1 import document_pb2 as pb
 from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
 from liangfa_protos.case_transfer.v1.document_service_pb2_grpc import DocumentServiceServicer
@@ -27,11 +31,14 @@ from liangfa_protos.case_transfer.v1.document_service_pb2_grpc import DocumentSe
 class DocumentServicer(DocumentServiceServicer):
     """Translates between protos, the desk and the object store."""
 
-    def __init__(self, train: Train, store: Store, objects: ObjectStore, ids: UuidSequence, desk: Desk) -> None:
+    def __init__(
+        self, train: Train, store: Store, objects: ObjectStore, ids: UuidSequence, keyring: Keyring, desk: Desk
+    ) -> None:
         self._train = train
         self._store = store
         self._objects = objects
         self._ids = ids
+        self._keyring = keyring
         self._desk = desk
 
     async def PreviewDocument(self, request: rpc.PreviewDocumentRequest, _context: Any) -> rpc.PreviewDocumentResponse:
@@ -93,6 +100,17 @@ class DocumentServicer(DocumentServiceServicer):
         )
         found = [one for one in map(pb.IssuedDocument.FromString, bodies) if may_see_document(actor, one)]
         return rpc.ListDocumentsResponse(documents=found, next_page_token=token)
+
+    async def ExportCaseFile(
+        self, request: rpc.ExportCaseFileRequest, _context: Any
+    ) -> AsyncIterator[rpc.ExportCaseFileResponse]:
+        """Send the case file; the export is journalled before the first byte."""
+        transfer = await seen_transfer(self._store, request.transfer_id)
+        await self._train.execute(EXPORT_CASE, ExportCase(transfer.id), current().command(""))
+        parts = CaseFile(self._store, self._objects, self._keyring, transfer, current().caller).parts()
+        async for content in case_file(parts):
+            for place in range(0, len(content), PIECE_BYTES):
+                yield rpc.ExportCaseFileResponse(content=content[place : place + PIECE_BYTES])
 
     async def _seen(self, request: rpc.GetDocumentRequest | rpc.DownloadDocumentRequest) -> pb.IssuedDocument:
         await seen_transfer(self._store, request.transfer_id)

@@ -11,7 +11,7 @@ from liangfa_case_transfer.commands.clock_commands import ClockCommands, Extend
 from liangfa_case_transfer.commands.handing_over import Sign, SigningCommands
 from liangfa_case_transfer.commands.opening import Open, OpeningCommands
 from liangfa_case_transfer.commands.stepping import FILED, PROCEDURE, SIDE_BY_ROLE, SteppingCommands, Take
-from liangfa_case_transfer.keyring import ALGORITHM, Keyring, pem
+from liangfa_case_transfer.keyring import Keyring
 from liangfa_case_transfer.queries import ledger_books, transferring
 from liangfa_case_transfer.reconciling import gaps, held_gaps, is_of, not_held
 from liangfa_case_transfer.rpc.requests import command_call, seen_transfer
@@ -138,7 +138,9 @@ class TransferServicer(TransferServiceServicer):
         bodies = await self._store.read(lambda c: transferring.of_transfer(c, receipts, "number", transfer.id))
         given = [party for body in bodies for party in _parties(pb.Receipt.FromString(body))]
         parties = {one.id: one for one in (*given, transfer.sender, transfer.receiver, transfer.supervisor)}
-        keys = await asyncio.to_thread(lambda: [key for _, one in sorted(parties.items()) for key in self._keys(one)])
+        keys = await asyncio.to_thread(
+            lambda: [key for _, one in sorted(parties.items()) for key in self._keyring.listed(one)]
+        )
         return rpc.ListPublicKeysResponse(keys=keys)
 
     async def ListReceiptGaps(self, request: rpc.ListReceiptGapsRequest, _context: Any) -> rpc.ListReceiptGapsResponse:
@@ -169,14 +171,6 @@ class TransferServicer(TransferServiceServicer):
         keys = {name: self._keyring.public_keys(name) for name in names}
         found = gaps(book.transfer_id, book.given, book.receipts, keys, day)
         return [gap for gap in found if not gap.receipt_id or gap.receipt_id in book.own]
-
-    def _keys(self, organisation: pb.Organisation) -> list[pb.PublicKey]:
-        """Return the public keys of an organisation (blocking file work)."""
-        known = sorted(self._keyring.public_keys(organisation.id).items())
-        return [
-            pb.PublicKey(organisation=organisation, algorithm=ALGORITHM, key_id=key_id, pem=pem(key))
-            for key_id, key in known
-        ]
 
 
 def _parties(receipt: pb.Receipt) -> tuple[pb.Organisation, pb.Organisation]:

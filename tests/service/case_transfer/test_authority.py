@@ -46,9 +46,10 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "DocumentService/DownloadDocument": (READING, "seen"),
     "DocumentService/AttachSignedScan": (ACTING, "seen"),
     "DocumentService/ListDocuments": (READING, "seen"),
+    "DocumentService/ExportCaseFile": (READING, "seen"),
 }
 SENDING = {"DocumentService/AttachSignedScan"}
-STREAMED = {"DocumentService/DownloadDocument"}
+STREAMED = {"DocumentService/DownloadDocument", "DocumentService/ExportCaseFile"}
 RELATIONS = {
     "sender": ("market", "420111"),
     "receiver": ("police", "420111"),

@@ -66,6 +66,11 @@ class DocumentServiceStub:
                 request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ListDocumentsRequest.SerializeToString,
                 response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ListDocumentsResponse.FromString,
                 _registered_method=True)
+        self.ExportCaseFile = channel.unary_stream(
+                '/liangfa_protos.case_transfer.v1.DocumentService/ExportCaseFile',
+                request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ExportCaseFileRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ExportCaseFileResponse.FromString,
+                _registered_method=True)
 
 
 class DocumentServiceServicer:
@@ -115,6 +120,14 @@ class DocumentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportCaseFile(self, request, context):
+        """Send the case file (电子卷宗) as one ZIP, written while it is sent: what the transfer holds and the caller may see. The export is
+        journalled before the first byte.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DocumentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -147,6 +160,11 @@ def add_DocumentServiceServicer_to_server(servicer, server):
                     servicer.ListDocuments,
                     request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ListDocumentsRequest.FromString,
                     response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ListDocumentsResponse.SerializeToString,
+            ),
+            'ExportCaseFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportCaseFile,
+                    request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ExportCaseFileRequest.FromString,
+                    response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ExportCaseFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -313,6 +331,33 @@ class DocumentService:
             '/liangfa_protos.case_transfer.v1.DocumentService/ListDocuments',
             liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ListDocumentsRequest.SerializeToString,
             liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ListDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCaseFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/liangfa_protos.case_transfer.v1.DocumentService/ExportCaseFile',
+            liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ExportCaseFileRequest.SerializeToString,
+            liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ExportCaseFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,10 @@ class DocumentServiceStub:
     """Attach a signed or sealed copy of a document: the first message says what comes, all carry the bytes in order."""
     ListDocuments: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.ListDocumentsRequest, _document_service_pb2.ListDocumentsResponse]
     """List the documents of a transfer, every version, oldest first."""
+    ExportCaseFile: _grpc.UnaryStreamMultiCallable[_document_service_pb2.ExportCaseFileRequest, _document_service_pb2.ExportCaseFileResponse]
+    """Send the case file (电子卷宗) as one ZIP, written while it is sent: what the transfer holds and the caller may see. The export is
+    journalled before the first byte.
+    """
 
 @_typing.type_check_only
 class DocumentServiceAsyncStub(DocumentServiceStub):
@@ -67,6 +71,10 @@ class DocumentServiceAsyncStub(DocumentServiceStub):
     """Attach a signed or sealed copy of a document: the first message says what comes, all carry the bytes in order."""
     ListDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.ListDocumentsRequest, _document_service_pb2.ListDocumentsResponse]  # type: ignore[assignment]
     """List the documents of a transfer, every version, oldest first."""
+    ExportCaseFile: _aio.UnaryStreamMultiCallable[_document_service_pb2.ExportCaseFileRequest, _document_service_pb2.ExportCaseFileResponse]  # type: ignore[assignment]
+    """Send the case file (电子卷宗) as one ZIP, written while it is sent: what the transfer holds and the caller may see. The export is
+    journalled before the first byte.
+    """
 
 class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Writes documents from templates, numbers them, keeps every version. A document is its issuer's until a step hands it over; then it
@@ -120,5 +128,15 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_document_service_pb2.ListDocumentsResponse, _abc.Awaitable[_document_service_pb2.ListDocumentsResponse]]:
         """List the documents of a transfer, every version, oldest first."""
+
+    @_abc_1.abstractmethod
+    def ExportCaseFile(
+        self,
+        request: _document_service_pb2.ExportCaseFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_document_service_pb2.ExportCaseFileResponse], _abc.AsyncIterator[_document_service_pb2.ExportCaseFileResponse]]:
+        """Send the case file (电子卷宗) as one ZIP, written while it is sent: what the transfer holds and the caller may see. The export is
+        journalled before the first byte.
+        """
 
 def add_DocumentServiceServicer_to_server(servicer: DocumentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
