@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from liangfa_cli import district
+from liangfa_cli.carrying import YESTERDAY, DemonstrationClock, show_transfers
 from liangfa_cli.consulting import enrol_units, show_consultation
 from liangfa_cli.following import feed
 from liangfa_cli.platform import Platform, running
@@ -67,8 +68,10 @@ async def demo(folder: Path, console: Console, *, ends: bool, shown: int = _SHOW
         logging=Logging(level="info", file=folder / "liangfa.log"),
     )
     console.rule("[bold]两法 Liangfa 演示（演示数据，人员均为虚构）")
-    async with running(settings) as platform:
+    clock = DemonstrationClock(YESTERDAY)
+    async with running(settings, clock=clock) as platform:
         console.print(f"平台已启动（单进程，SQLite）：gRPC {platform.address}，数据 {folder}")
+        console.print("演示时钟从昨天开始，到“实时监督”时走到现在")
         console.print(
             f"演示辖区：武汉市洪山区 {district.REGION}，{len(district.BODIES)} 个执法机关、公安、检察院、司法局"
         )
@@ -76,8 +79,9 @@ async def demo(folder: Path, console: Console, *, ends: bool, shown: int = _SHOW
         await _import_all(platform, console)
         await _caught_up(platform)
         await _show_found(platform, console, shown)
+        await show_transfers(platform, console)
         await show_consultation(platform, console)
-        await _show_live(platform, console, ends=ends)
+        await _show_live(platform, console, clock, ends=ends)
 
 
 def tables_by_kind() -> dict[str, bytes]:
@@ -136,7 +140,7 @@ async def _caught_up(platform: Platform) -> None:
 def _last_position(platform: Platform) -> int:
     """Return how many events the services have published for supervision."""
     total = 0
-    for part in (platform.record, platform.meeting):
+    for part in (platform.record, platform.meeting, platform.transfer):
         if part is not None:
             with part.store.reading() as connection:
                 row = connection.exec_driver_sql("SELECT value FROM counters WHERE name = 'journal'").scalar()
@@ -168,20 +172,25 @@ async def _show_found(platform: Platform, console: Console, shown: int) -> None:
         console.print(f"  [red]●[/] {alert.agency_name}｜{alert.title}｜{alert.text_zh}")
 
 
-async def _show_live(platform: Platform, console: Console, *, ends: bool) -> None:
+async def _show_live(platform: Platform, console: Console, clock: DemonstrationClock, *, ends: bool) -> None:
     console.rule("[bold]实时监督（检察官视角）" + ("" if ends else "，按 Ctrl+C 停止"))
-    entering = asyncio.create_task(_enter_live(platform))
+    await _caught_up(platform)
+    before = await platform.supervision.store.read(newest_cursor) if platform.supervision is not None else -1
+    entering = asyncio.create_task(_enter_live(platform, clock))
     channel = platform.channel_for(district.PROCURATOR)
-    seen = 0
+    seen = missed = 0
     async with asyncio.timeout(120 if ends else None):
-        async for message in feed(channel, -1, watch_rpc.SEVERITY_UNSPECIFIED, console.print):
+        async for message in feed(channel, before, watch_rpc.SEVERITY_UNSPECIFIED, console.print):
             if message.HasField("item"):
                 console.print(feed_line(message.item))
                 seen += message.item.kind == watch_rpc.FEED_KIND_CASE_REGISTERED
+                missed += message.item.kind == watch_rpc.FEED_KIND_CLOCK_MISSED
             if ends and entering.done() and await _is_newest(platform, message):
                 break
     await entering
-    console.print(f"[green]完成：实时收到 {seen} 件新录入案件。")
+    if not missed:
+        raise RuntimeError("the feed did not tell of the limit that was missed")
+    console.print(f"[green]完成：实时收到 {seen} 件新录入案件，{missed} 项逾期。")
 
 
 async def _is_newest(platform: Platform, message: watch_rpc.WatchResponse) -> bool:
@@ -193,8 +202,12 @@ async def _is_newest(platform: Platform, message: watch_rpc.WatchResponse) -> bo
     return max(message.item.cursor, message.heartbeat.cursor) >= newest
 
 
-async def _enter_live(platform: Platform) -> None:
-    """Enter a few cases by hand, as officers of four bodies would."""
+async def _enter_live(platform: Platform, clock: DemonstrationClock) -> None:
+    """Enter a few cases by hand, as officers of four bodies would; before that a day goes by, and with it a limit."""
+    await asyncio.sleep(1.0)
+    clock.come_to_the_present()
+    if platform.transfer is not None:
+        await platform.transfer.scheduler.tick()
     for kind, cause, party, narrative in _LIVE_CASES:
         await asyncio.sleep(1.0)
         stub = case_service_pb2_grpc.CaseServiceStub(platform.channel_for(district.officer(kind)))

@@ -76,6 +76,15 @@ PROCURATOR = Actor(
 POLICE = Actor(
     "hs-police", "演示民警", "hs-police", "武汉市公安局洪山区分局", "public_security", REGION, frozenset({"police"})
 )
+POLICE_HEAD = Actor(
+    "hs-police-head",
+    "演示局长",
+    "hs-police",
+    "武汉市公安局洪山区分局",
+    "public_security",
+    REGION,
+    frozenset({"police_head"}),
+)
 JUSTICE = Actor(
     "hs-justice",
     "演示司法监督员",

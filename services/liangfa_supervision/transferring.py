@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
+from liangfa_kit.clock import BEIJING
 from liangfa_protos.case_transfer.v1 import events_pb2, transfer_pb2
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_supervision.wording import Wording
@@ -52,7 +54,9 @@ def _of_clock(name: str, message: Any) -> Line | None:
         return None
     owes_zh, owes_en = _SIDES.get(clock.owes, (clock.owes, clock.owes))
     source = f"{clock.source}{clock.article}" + ("" if clock.confidence == "confirmed" else "，待核实")
-    until = clock.last_day or clock.due_at.ToDatetime().strftime("%Y-%m-%d %H:%M UTC")
+    until = (
+        clock.last_day or f"{clock.due_at.ToDatetime(tzinfo=UTC).astimezone(BEIJING):%Y-%m-%d %H:%M}"
+    )  # China's time
     tails = (f"{owes_zh}，{clock.title_zh}，{until}（{source}）", f"{owes_en}, {clock.title_en}, {until}")
     kinds: dict[str, tuple[pb.FeedKind.ValueType, pb.Severity.ValueType, str, str]] = {
         "ClockWarned": (pb.FEED_KIND_CLOCK_WARNED, pb.SEVERITY_NOTICE, "期限将至", "A limit is near"),

@@ -36,6 +36,16 @@ def test_the_demo_imports_screens_explains_and_watches_live(demo_folder: Path) -
         assert word in shown, word
 
 
+def test_the_demo_carries_a_case_to_its_filing_and_shows_a_limit_that_is_missed(demo_folder: Path) -> None:
+    """Each step with its receipts, signed by both sides and checked; the case that nobody delivers is told of live."""
+    shown = (demo_folder.parent / "output.txt").read_text()
+    told, live = shown.split("实时监督")[-2:]
+    for word in ("批准移送", "出具第 1 号回执", "签收第 1 号回执", "决定立案", "4 份回执双方均已签名，离线核验完好"):
+        assert word in told, word
+    assert "批准后向同级公安机关移送" in live
+    assert "1 项逾期" in live
+
+
 def test_the_demos_journals_verify_and_a_flipped_byte_is_named(demo_folder: Path) -> None:
     """`liangfa verify` says intact; after one changed byte it says which entry, with exit code 1."""
     intact = liangfa("verify", "--folder", demo_folder)
