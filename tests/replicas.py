@@ -26,6 +26,7 @@ class Replica:
     folder: Path
     port: int
     settings: Mapping[str, str] = field(default_factory=dict)
+    health_port: int = 0
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -40,8 +41,12 @@ class Replica:
         command = [str(LIANGFA), "serve", self.service, "--folder", str(self.folder), "--port", str(self.port)]
         with self.output.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
-                *command, stdout=output, stderr=output, env={**environment_of(self.folder), **self.settings}
+                *command, stdout=output, stderr=output, env=self._environment()
             )
+
+    def _environment(self) -> dict[str, str]:
+        health = {"LIANGFA_LISTEN__HEALTH_PORT": str(self.health_port)}
+        return {**environment_of(self.folder), **health, **self.settings}
 
     async def ready(self, service: str = "calls", *, is_ready: bool = True) -> None:
         """Return when health says over gRPC that `service` is ready, or that it is not."""
@@ -53,8 +58,8 @@ class Replica:
                 await asyncio.sleep(0.05)
 
     async def status(self, service: str) -> int | None:
-        """Return what health says, None when nobody answers."""
-        async with grpc.aio.insecure_channel(self.address) as channel:
+        """Return what health says, None when nobody answers. Asked at the port for probes if there is one."""
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.health_port or self.port}") as channel:
             check = health_pb2_grpc.HealthStub(channel).Check
             try:
                 return int((await check(health_pb2.HealthCheckRequest(service=service), timeout=5)).status)

@@ -23,8 +23,9 @@ from liangfa_kit.rpc.health import Health, Readiness
 from liangfa_kit.rpc.pipeline import Pipeline
 from liangfa_kit.rpc.served import Served
 from liangfa_kit.rpc.server import RpcServer
+from liangfa_kit.rpc.tls import Certificates
 from liangfa_kit.settings import Listen
-from liangfa_kit.telemetry import BACKGROUND_RESTARTS, RPC_ACTIVE, RPC_STREAMS, Metric, Telemetry
+from liangfa_kit.telemetry import BACKGROUND_RESTARTS, RPC_ACTIVE, RPC_STREAMS, TLS_REMAINING, Metric, Telemetry
 
 _log = structlog.get_logger("liangfa.hosting")
 _FIRST_PAUSE_SECONDS = 0.1
@@ -102,7 +103,13 @@ def settle_memory() -> None:
 
 @asynccontextmanager
 async def hosted(
-    services: Sequence[Service], *, listen: Listen, verifier: TokenVerifier, log: CanonicalLog, telemetry: Telemetry
+    services: Sequence[Service],
+    *,
+    listen: Listen,
+    verifier: TokenVerifier,
+    log: CanonicalLog,
+    telemetry: Telemetry,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[Hosted]:
     """Run `services` for the length of a block: migrated, opened, background work started, then served.
 
@@ -118,7 +125,7 @@ async def hosted(
     )
     served = [one for service in services for one in service.served]
     pipeline = Pipeline(served, verifier=verifier, log=log, telemetry=telemetry, limits=listen)
-    server = RpcServer(pipeline, health, listen)
+    server = RpcServer(pipeline, health, listen, certificates)
     async with AsyncExitStack() as stack:
         stack.callback(log.flush)
         for service in services:
@@ -130,6 +137,8 @@ async def hosted(
             ])  # fmt: skip
         await asyncio.gather(*(one.watched.ask_all() for one in troubles.values()))
         _observe(services, pipeline, telemetry)
+        if certificates is not None:
+            telemetry.observe(TLS_REMAINING, certificates.remaining_seconds)
         await server.start()
         stack.push_async_callback(server.drain)
         yield Hosted(server.port, pipeline, health)

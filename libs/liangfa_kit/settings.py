@@ -7,9 +7,9 @@ has a default that runs embedded, and its unit in its name.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from liangfa_kit.errors import FieldViolation, Invalid
@@ -112,11 +112,45 @@ class Kafka(Fragment):
         return self.password.get_secret_value()
 
 
+class Tls(Fragment):
+    """Mutual TLS between the services: with files all calls are encrypted and both sides prove themselves.
+
+    The files are read again when they change.
+    """
+
+    certificate: Path | None = Field(None, description="PEM file of this process's certificate and its chain.")
+    key: Path | None = Field(None, description="PEM file of the certificate's key, without a password.")
+    ca: Path | None = Field(None, description="PEM file of the CA whose certificates are let in and called.")
+    server_name: str = Field(
+        "", description="Name that the certificates of called services carry; empty: the host that is called."
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len({file is None for file in (self.certificate, self.key, self.ca)}) > 1:
+            raise ValueError("certificate, key and ca belong together: name all three or none")
+        return self
+
+    @property
+    def is_on(self) -> bool:
+        """Whether connections are encrypted and proven."""
+        return self.certificate is not None
+
+
+class Peers(Fragment):
+    """Where the other services are, when they are not in this process: `host:port`, or several `IP:port` with commas."""
+
+    enforcement_record: str = Field("", description="For drafts of consultations from a case; empty: there are none.")
+
+
 class Listen(Fragment):
     """The gRPC server. A caller's deadline counts up to the maximum; a call without one gets the default."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(7420, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    health_port: int = Field(
+        0, ge=0, le=65535, description="TCP port that answers nothing but health, never encrypted: for probes; 0: none."
+    )
     max_message_bytes: int = Field(4 << 20, ge=1 << 10, le=64 << 20, description="Largest request or response.")
     max_calls: int = Field(2_000, ge=1, description="Unary calls served at once; more are told to come back.")
     max_streams: int = Field(5_000, ge=1, description="Streams open at once; more are told to come back.")
@@ -176,6 +210,8 @@ class PlatformSettings(BaseSettings):
     database: Database = Database()
     kafka: Kafka = Kafka()
     listen: Listen = Listen()
+    tls: Tls = Tls()
+    peers: Peers = Peers()
     identity: Identity = Identity()
     screening: Screening = Screening()
     telemetry: Telemetry = Telemetry()

@@ -59,6 +59,9 @@ CONSUMER_DELAY = Metric(
     "liangfa.consumer.delay", MetricKind.HISTOGRAM, "s", "From an event's command to its effect, by consumer."
 )
 WATCHERS = Metric("liangfa.watch.watchers", MetricKind.GAUGE, "{stream}", "Connected watchers of the live feed.")
+TLS_REMAINING = Metric(
+    "liangfa.tls.remaining", MetricKind.GAUGE, "s", "Time until this process's certificate ends; negative afterwards."
+)
 
 METRICS = (
     RPC_DURATION,
@@ -71,6 +74,7 @@ METRICS = (
     CONSUMER_SET_ASIDE,
     CONSUMER_DELAY,
     WATCHERS,
+    TLS_REMAINING,
 )
 """Every metric of the platform."""
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from liangfa_cli.identity import Caller, token_source
-from liangfa_kit.rpc.client import Channel, Outgoing, connect
+from liangfa_cli.reaching import reach
+from liangfa_kit.rpc.client import Channel
 from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def with_channel(place: Place, work: Callable[[Channel], Awaitable[_T]]) -> _T:
 
     async def run() -> _T:
         issue = token_source(place.folder, place.caller)
-        async with connect(place.address, Outgoing(token=issue)) as channel:
+        async with reach(place.address, issue) as channel:
             return await work(channel)
 
     return asyncio.run(run())

@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from rich.console import Console
 from rich.markup import escape
 
+from liangfa_cli.reaching import reach
 from liangfa_kit.errors import PlatformError
-from liangfa_kit.rpc.client import Channel, Outgoing, connect
+from liangfa_kit.rpc.client import Channel
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
 from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
 from liangfa_protos.joint_meeting.v1.consultation_service_pb2_grpc import ConsultationServiceStub
@@ -49,7 +50,7 @@ async def follow(address: str, issue: Callable[[], str], key: str, said: str, ou
             yield rpc.ConverseRequest(say=rpc.SayMessage(client_message_id=message_id, text=said))
         await asyncio.Event().wait()
 
-    async with connect(address, Outgoing(token=issue)) as channel:
+    async with reach(address, issue) as channel:
         while True:
             try:
                 async for response in ConsultationServiceStub(channel).Converse(requests(), timeout=3_600):

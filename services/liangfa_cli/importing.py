@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from liangfa_kit.rpc.client import Outgoing, connect
+from liangfa_cli.reaching import reach
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as pb
 from liangfa_protos.enforcement_record.v1.import_service_pb2_grpc import ImportServiceStub
 
@@ -36,7 +36,7 @@ class ImportWishes:
 
 async def import_file(address: str, token: Callable[[], str], wishes: ImportWishes, out: Console, err: Console) -> bool:
     """Do it; return whether everything went in (no row kept aside, not failed)."""
-    async with connect(address, Outgoing(token=token)) as channel:
+    async with reach(address, token) as channel:
         stub = ImportServiceStub(channel)
         if wishes.suggest:
             reply = await stub.SuggestMapping(_suggest_parts(wishes.file), timeout=120)

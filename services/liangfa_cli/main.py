@@ -165,7 +165,9 @@ def health(
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    with grpc.insecure_channel(address) as channel:
+    from liangfa_cli.reaching import reach_health
+
+    with reach_health(address) as channel:
         try:
             reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=2)
         except grpc.RpcError as error:
@@ -267,11 +269,11 @@ def watch(
 
 async def _watch(address: str, issue: Callable[[], str], after: int, least: int) -> None:
     from liangfa_cli.following import feed
+    from liangfa_cli.reaching import reach
     from liangfa_cli.rendering import feed_line
-    from liangfa_kit.rpc.client import Outgoing, connect
     from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 
-    async with connect(address, Outgoing(token=issue)) as channel:
+    async with reach(address, issue) as channel:
         async for message in feed(channel, after, pb.Severity.ValueType(least), err.print):
             if message.HasField("item"):
                 out.print(feed_line(message.item))

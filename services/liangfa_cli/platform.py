@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,11 +25,13 @@ from liangfa_kit.hosting import Background, Hosted, Service, hosted
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
 from liangfa_kit.keys import fingerprint, signing_key, trusted_keys
 from liangfa_kit.messaging.opening import open_broker
-from liangfa_kit.rpc.client import Channel, Outgoing, forwarded_token
+from liangfa_kit.rpc.client import Channel, Outgoing, connect, forwarded_token
 from liangfa_kit.rpc.health import Readiness
 from liangfa_kit.rpc.local import local_channel
+from liangfa_kit.rpc.tls import certificates
 from liangfa_kit.settings import PlatformSettings
 from liangfa_kit.telemetry import telemetry
+from liangfa_protos.enforcement_record.v1 import case_service_pb2, screening_service_pb2
 from liangfa_screening import Screener, load_library
 from liangfa_screening.figures import FiguresError
 
@@ -100,14 +102,41 @@ async def running(
     services += [_transfer_service(transfer, log_of_events)] if transfer else []
     services.append(Service("identity", (), background=[_key_watch(settings.key_folder, verifier, issuer)]))
     try:
-        async with hosted(services, listen=settings.listen, verifier=verifier, log=log, telemetry=measuring) as host:
-            if meeting and record:
-                meeting.case_facts.channel = local_channel(host.pipeline, Outgoing(token=forwarded_token))
+        async with (
+            AsyncExitStack() as stack,  # closed after the last call that needs the other service has ended
+            hosted(
+                services,
+                listen=settings.listen,
+                verifier=verifier,
+                log=log,
+                telemetry=measuring,
+                certificates=certificates(settings.tls, clock),
+            ) as host,
+        ):
+            if meeting:
+                meeting.case_facts.channel = _channel_to_record(settings, host, clock, is_here=record is not None)
+                if meeting.case_facts.channel:
+                    stack.push_async_callback(meeting.case_facts.channel.close)
             yield Platform(settings, issuer, host, record, supervision, meeting, transfer)
     finally:
         await broker.close()
         await asyncio.to_thread(measuring.shutdown)
         log.close()
+
+
+def _channel_to_record(settings: PlatformSettings, host: Hosted, clock: Clock, *, is_here: bool) -> Channel | None:
+    """Return the way to enforcement_record on behalf of whoever calls; None when nobody said where it is."""
+    outgoing = Outgoing(token=forwarded_token)
+    if is_here:
+        return local_channel(host.pipeline, outgoing)
+    if not settings.peers.enforcement_record:
+        return None
+    asked = [
+        case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],
+        screening_service_pb2.DESCRIPTOR.services_by_name["ScreeningService"],
+    ]
+    proof = certificates(settings.tls, clock)
+    return connect(settings.peers.enforcement_record, outgoing, asked, waits=True, certificates=proof)
 
 
 def _issuer(settings: PlatformSettings, clock: Clock) -> TokenIssuer:

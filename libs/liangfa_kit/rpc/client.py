@@ -5,6 +5,7 @@ The channel is the same over a socket (`connect`) and in memory (`liangfa_kit.rp
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ from liangfa_kit.context import current, current_or_none
 from liangfa_kit.errors import Invalid
 from liangfa_kit.rpc.health import CALLS
 from liangfa_kit.rpc.status import from_wire
+from liangfa_kit.rpc.tls import Certificates, Identity, channel_credentials
 from liangfa_kit.rpc.wire import BEARER, PURPOSE_KEY, TOKEN_KEY, TRACE_KEY
 
 Headers = tuple[tuple[str, str | bytes], ...]
 Contents = bytes | AsyncIterator[bytes]
 """What a call sends: one serialised request, or a stream of them."""
 
+_LONGEST_CALL_SECONDS = 3_600.0
 READING = ("Get", "List", "Search", "Find", "Check", "Watch", "Suggest")
 """Names of methods that change nothing begin so; they may be sent again when nobody answered."""
 
@@ -193,13 +196,15 @@ def connect(
     *,
     max_message_bytes: int = 4 << 20,
     waits: bool = False,
+    certificates: Certificates | None = None,
 ) -> Channel:
     """Return a channel to `address`, connected on the first call.
 
     `address` is `host:port`, where all addresses of the host's name are replicas, or several `IP:port` joined by commas.
     Calls take the replicas in turn. Those that nobody answered are sent again, with growing pauses, where repeating does
     no harm: methods of `services` that carry a request id, or that only read. With `waits` these wait, until their
-    deadline, while no replica is there; without, the caller learns it at once. Raises `Invalid` (ADDRESS_INVALID).
+    deadline, while no replica is there; without, the caller learns it at once. With `certificates` the connection is
+    encrypted and both sides prove themselves. Raises `Invalid` (ADDRESS_INVALID).
     """
     options = [
         ("grpc.service_config", orjson.dumps(_service_config(services, waits=waits)).decode()),
@@ -212,7 +217,16 @@ def connect(
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
     ]
-    return Channel(_Socket(grpc.aio.insecure_channel(_target(address), options=options)), outgoing)
+    target = _target(address)
+    if certificates is None:
+        return Channel(_Socket(grpc.aio.insecure_channel(target, options=options)), outgoing)
+    if certificates.server_name:
+        options.append(("grpc.ssl_target_name_override", certificates.server_name))
+
+    def proven(identity: Identity) -> grpc.aio.Channel:
+        return grpc.aio.secure_channel(target, channel_credentials(identity), options=options)
+
+    return Channel(_Proven(certificates, proven), outgoing)
 
 
 def _target(address: str) -> str:
@@ -289,8 +303,46 @@ class _Socket:
 
         return send
 
+    async def close(self, grace_seconds: float | None = None) -> None:
+        await self._channel.close(grace_seconds)
+
+
+class _Proven:
+    """A channel with a certificate as a transport: a renewed certificate opens a new one, the former finishes its calls."""
+
+    def __init__(self, certificates: Certificates, open_channel: Callable[[Identity], grpc.aio.Channel]) -> None:
+        self._certificates = certificates
+        self._open = open_channel
+        self._identity = certificates.current()
+        self._socket = _Socket(open_channel(self._identity))
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def one(self, method: str, *, takes_stream: bool) -> Callable[[Any, Headers, float], Awaitable[bytes]]:
+        async def send(contents: Any, headers: Headers, seconds: float) -> bytes:
+            return await self._present().one(method, takes_stream=takes_stream)(contents, headers, seconds)
+
+        return send
+
+    def many(self, method: str, *, takes_stream: bool) -> Callable[[Any, Headers, float], AsyncGenerator[bytes]]:
+        def send(contents: Any, headers: Headers, seconds: float) -> AsyncGenerator[bytes]:
+            return self._present().many(method, takes_stream=takes_stream)(contents, headers, seconds)
+
+        return send
+
+    def _present(self) -> _Socket:
+        identity = self._certificates.current()
+        if identity is not self._identity:
+            ending = asyncio.create_task(self._socket.close(_LONGEST_CALL_SECONDS))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            self._identity, self._socket = identity, _Socket(self._open(identity))
+        return self._socket
+
     async def close(self) -> None:
-        await self._channel.close()
+        for ending in self._ending:
+            ending.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._socket.close()
 
 
 def _unwrapped(error: grpc.aio.AioRpcError) -> Exception:

@@ -12,14 +12,21 @@ from grpc_reflection.v1alpha import reflection
 from liangfa_kit.errors import Unavailable
 from liangfa_kit.rpc.health import Health
 from liangfa_kit.rpc.pipeline import Endpoint, Pipeline, refuse_unknown
+from liangfa_kit.rpc.tls import Certificates
 from liangfa_kit.settings import Listen
 
 
 class RpcServer:
-    """A server that is built, started and drained once. `port` is the real one after `start`."""
+    """A server that is built, started and drained once. `port` is the real one after `start`.
 
-    def __init__(self, pipeline: Pipeline, health: Health, listen: Listen) -> None:
+    With `certificates` it is encrypted and callers have to prove themselves; `listen.health_port` answers without.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, health: Health, listen: Listen, certificates: Certificates | None = None
+    ) -> None:
         self.port = 0
+        self._certificates = certificates
         self._pipeline = pipeline
         self._health = health
         self._listen = listen
@@ -30,12 +37,23 @@ class RpcServer:
         names = [*pipeline.service_names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], only_generic)
         self._server.add_generic_rpc_handlers([_Nobody()])
+        self._probed = grpc.aio.server() if listen.health_port else None
+        if self._probed is not None:
+            health_pb2_grpc.add_HealthServicer_to_server(health, self._probed)
 
     async def start(self) -> None:
         """Listen. Raises `Unavailable` (CANNOT_LISTEN) when the address is taken or not ours."""
-        address = f"{self._listen.host}:{self._listen.port}"
+        credentials = self._certificates.server_credentials() if self._certificates else None
+        self.port = self._bound(self._server, self._listen.port, credentials)
+        if self._probed is not None:
+            self._bound(self._probed, self._listen.health_port, None)
+            await self._probed.start()
+        await self._server.start()
+
+    def _bound(self, server: grpc.aio.Server, port: int, credentials: grpc.ServerCredentials | None) -> int:
+        address = f"{self._listen.host}:{port}"
         try:
-            self.port = self._server.add_insecure_port(address)
+            return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:
             raise Unavailable(
                 f"Cannot listen on {address}: the port is taken, or the address is not this machine's.",
@@ -44,7 +62,6 @@ class RpcServer:
                 reason="CANNOT_LISTEN",
                 address=address,
             ) from error
-        await self._server.start()
 
     async def drain(self) -> None:
         """Stop in order: not ready any more, streams told to go elsewhere, calls finished, then closed.
@@ -56,6 +73,8 @@ class RpcServer:
         await asyncio.sleep(self._listen.linger_seconds)
         self._pipeline.end_streams()
         await self._server.stop(self._listen.drain_seconds)
+        if self._probed is not None:
+            await self._probed.stop(0)
 
     async def wait(self) -> None:
         """Return when the server has ended."""
