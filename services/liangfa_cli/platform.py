@@ -28,7 +28,7 @@ from liangfa_kit.messaging.opening import open_broker
 from liangfa_kit.rpc.client import Channel, Outgoing, connect, forwarded_token
 from liangfa_kit.rpc.health import Readiness
 from liangfa_kit.rpc.local import local_channel
-from liangfa_kit.rpc.tls import certificates
+from liangfa_kit.rpc.tls import Certificates, certificates
 from liangfa_kit.settings import PlatformSettings
 from liangfa_kit.telemetry import telemetry
 from liangfa_protos.enforcement_record.v1 import case_service_pb2, screening_service_pb2
@@ -82,6 +82,7 @@ async def running(
         issuer=identity.issuer,
         leeway=timedelta(seconds=identity.leeway_seconds),
     )
+    proof = certificates(settings.tls, clock)
     measuring = telemetry(settings.telemetry, f"liangfa-{only}" if only else "liangfa")
     log = logs.configure(settings.logging, clock)
     broker = open_broker(settings)
@@ -110,11 +111,11 @@ async def running(
                 verifier=verifier,
                 log=log,
                 telemetry=measuring,
-                certificates=certificates(settings.tls, clock),
+                certificates=proof,
             ) as host,
         ):
             if meeting:
-                meeting.case_facts.channel = _channel_to_record(settings, host, clock, is_here=record is not None)
+                meeting.case_facts.channel = _channel_to_record(settings, host, proof, is_here=record is not None)
                 if meeting.case_facts.channel:
                     stack.push_async_callback(meeting.case_facts.channel.close)
             yield Platform(settings, issuer, host, record, supervision, meeting, transfer)
@@ -124,7 +125,9 @@ async def running(
         log.close()
 
 
-def _channel_to_record(settings: PlatformSettings, host: Hosted, clock: Clock, *, is_here: bool) -> Channel | None:
+def _channel_to_record(
+    settings: PlatformSettings, host: Hosted, proof: Certificates | None, *, is_here: bool
+) -> Channel | None:
     """Return the way to enforcement_record on behalf of whoever calls; None when nobody said where it is."""
     outgoing = Outgoing(token=forwarded_token)
     if is_here:
@@ -135,7 +138,6 @@ def _channel_to_record(settings: PlatformSettings, host: Hosted, clock: Clock, *
         case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],
         screening_service_pb2.DESCRIPTOR.services_by_name["ScreeningService"],
     ]
-    proof = certificates(settings.tls, clock)
     return connect(settings.peers.enforcement_record, outgoing, asked, waits=True, certificates=proof)
 
 
