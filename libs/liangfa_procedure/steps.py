@@ -218,7 +218,7 @@ def acts(procedure: Procedure, scope: Scope) -> list[Act]:
 def _act(step: Step, scope: Scope, procedure: Procedure) -> Act:
     rules = [rule for rule in Rules.load().by_id.values() if rule.use is not Use.UNUSED]
     keeps = frozenset(rule.id for rule in rules if rule.ends_on in step.tells)
-    drops = frozenset(rule.id for rule in rules if rule.ends_on in step.on_receipt or step.ends_rule(rule))
+    drops = frozenset(rule.id for rule in rules if step.ends_rule(rule))
     if step.scope is not scope:
         return Act(step.id, frozenset({COURSES_RUN_IN}), None, frozenset(), keeps, drops)
     origins = frozenset(name for name in procedure.states[scope] if procedure.leads_from(step, name))

@@ -69,7 +69,7 @@ class CaseFile:
             yield _ready("回执", "各单位公钥", ".json", keys_file(keys))
         yield Part("证据", "证据和材料登记表", ".csv", self._evidence())
         yield Part("时间线", "办理时间线", ".csv", self._timeline())
-        running = await self.store.read(lambda c: transferring.of_transfer(c, clocks, "id", self.transfer.id))
+        running = await self.store.read(lambda c: transferring.of_transfer(c, clocks, "number", self.transfer.id))
         limits = map(_clock_row, map(pb.Clock.FromString, running))
         yield _ready("时间线", "期限", ".csv", table([_CLOCKS, *limits]))
 
@@ -145,7 +145,7 @@ def _beijing(at: Timestamp) -> str:
 
 
 def _step_row(step: pb.TakenStep, transfer: pb.Transfer) -> tuple[str, ...]:
-    parties = (transfer.sender, transfer.receiver, transfer.supervisor)
+    parties = (transfer.sender, transfer.receiver, transfer.supervisor, *transfer.former_receivers)
     names = {one.id: one.name for one in parties}
     return (
         str(step.sequence),

@@ -25,9 +25,12 @@ def clock_stream(clock_id: str) -> str:
 
 
 def transfer_needs(transfer_id: str) -> tuple[Need, ...]:
-    """Return the transfer with its clocks and receipts."""
-    by_transfer = (Need(table, "transfer_id", (transfer_id,)) for table in (clocks, receipts))
-    return (Need(transfers, "id", (transfer_id,)), *by_transfer)
+    """Return the transfer with what a change can touch: limits that run, receipts that wait, however long it has been."""
+    return (
+        Need(transfers, "id", (transfer_id,)),
+        Need(clocks, "open_of", (transfer_id,)),
+        Need(receipts, "open_of", (transfer_id,)),
+    )
 
 
 def stored(work: Work, transfer_id: str) -> tuple[Row, pb.Transfer]:
@@ -39,8 +42,8 @@ def stored(work: Work, transfer_id: str) -> tuple[Row, pb.Transfer]:
     return row, transfer
 
 
-def transfer_row(transfer: pb.Transfer, *, steps: int, receipts: int, last_receipt: str) -> dict[str, Any]:
-    """Return the row of a transfer."""
+def transfer_row(transfer: pb.Transfer, *, steps: int, receipts: int, last_receipt: str, clocks: int) -> dict[str, Any]:
+    """Return the row of a transfer, with how many steps were taken, receipts given and limits started."""
     return {
         "id": transfer.id,
         "case_id": transfer.case_id,
@@ -53,6 +56,7 @@ def transfer_row(transfer: pb.Transfer, *, steps: int, receipts: int, last_recei
         "steps": steps,
         "receipts": receipts,
         "last_receipt": last_receipt,
+        "clocks": clocks,
         "body": transfer.SerializeToString(deterministic=True),
     }
 
@@ -67,6 +71,7 @@ def receipt_row(receipt: pb.Receipt, transfer: pb.Transfer) -> dict[str, Any]:
         "receiver_id": receipt.receiver.id,
         "supervisor_id": transfer.supervisor.id,
         "is_received": receipt.HasField("received_at"),
+        "open_of": None if receipt.HasField("received_at") else receipt.transfer_id,
         "sent_at": receipt.sent_at.ToMicroseconds(),
         "received_at": receipt.received_at.ToMicroseconds() if receipt.HasField("received_at") else None,
         "body": receipt.SerializeToString(deterministic=True),

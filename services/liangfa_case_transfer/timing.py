@@ -18,13 +18,18 @@ _RUNNING = (pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_SUSPENDED)
 
 
 class Clocks:
-    """The clocks of one transfer within one command; `touched` are those that it has changed."""
+    """The clocks of one transfer that a command can touch; `touched` are those that it has changed.
 
-    def __init__(self, transfer: pb.Transfer, work: Work, calendar: Calendar) -> None:
+    They are those that run, and options that have closed and can still be used too late. `count` is how many limits the
+    transfer has started in all, which numbers the next one.
+    """
+
+    def __init__(self, transfer: pb.Transfer, work: Work, calendar: Calendar, count: int) -> None:
         self._transfer = transfer
         self._work = work
         self._calendar = calendar
-        rows = work.rows(clocks, "transfer_id", transfer.id)
+        rows = work.rows(clocks, "open_of", transfer.id)
+        self.count = count
         self._all = {row["id"]: pb.Clock.FromString(row["body"]) for row in rows}
         self._started: set[str] = set()
         self.touched: dict[str, pb.Clock] = {}
@@ -92,6 +97,9 @@ class Clocks:
                 for clock in self._meant(suspect_id):
                     if clock.rule_id == rule.id and clock.suspect_id == suspect_id:
                         self._close(clock, pb.CLOCK_STATE_MOOT, at)
+                for clock in self._lapsed():
+                    if (clock.rule_id, clock.suspect_id) == (rule.id, suspect_id):  # no step will ask after it any more
+                        self._work.save(clocks, clock_row(self._all.pop(clock.id), self._transfer) | {"open_of": None})
                 clock = self._new(rule, suspect_id, at, named_limit)
                 self._started.add(clock.id)
                 self._put(clock)
@@ -136,14 +144,16 @@ class Clocks:
 
     def _find_late(self, events: set[str], suspect_id: str, at: datetime) -> None:
         """Call missed what had quietly passed, once the step that it was for comes too late after all."""
-        newest = {(clock.rule_id, clock.suspect_id): clock for clock in sorted(self._all.values(), key=_number)}
-        for clock in newest.values():
+        for clock in self._lapsed():
             rule = Rules.load().rule(clock.rule_id)
-            is_meant = clock.state == pb.CLOCK_STATE_LAPSED and clock.suspect_id in {"", suspect_id}
+            is_meant = clock.suspect_id in {"", suspect_id}
             if is_meant and rule.ends_on in events and rule.is_owed_if_taken:
                 clock.missed_at.CopyFrom(clock.due_at)
                 self.found_late.append(clock)
                 self._close(clock, pb.CLOCK_STATE_STOPPED, at)
+
+    def _lapsed(self) -> list[pb.Clock]:
+        return [clock for clock in self._all.values() if clock.state == pb.CLOCK_STATE_LAPSED]
 
     def _close(self, clock: pb.Clock, state: pb.ClockState.ValueType, at: datetime) -> None:
         clock.state = state
@@ -166,9 +176,10 @@ class Clocks:
         self._put(clock)
 
     def _new(self, rule: Rule, suspect_id: str, at: datetime, named_limit: str) -> pb.Clock:
-        number = sum(clock.rule_id == rule.id for clock in self._all.values()) + 1
+        self.count += 1
         clock = pb.Clock(
-            id=f"{self._transfer.id}/{rule.id}/{number}",
+            id=f"{self._transfer.id}/{rule.id}/{self.count}",
+            number=self.count,
             transfer_id=self._transfer.id,
             suspect_id=suspect_id,
             rule_id=rule.id,
@@ -194,10 +205,6 @@ class Clocks:
     def _put(self, clock: pb.Clock) -> None:
         self._all[clock.id] = self.touched[clock.id] = clock
         self._work.save(clocks, clock_row(clock, self._transfer))
-
-
-def _number(clock: pb.Clock) -> int:
-    return int(clock.id.rpartition("/")[2])
 
 
 def counted(clock: pb.Clock, in_custody: bool, calendar: Calendar) -> Due:
@@ -251,11 +258,19 @@ def is_duty(clock: pb.Clock) -> bool:
     return clock.use == Use.DUTY.value
 
 
+def is_open(clock: pb.Clock) -> bool:
+    """Tell whether a step can touch the clock: it runs, or it has lapsed and may be found to be kept too late."""
+    is_lapsed = clock.state == pb.CLOCK_STATE_LAPSED
+    return clock.state in _RUNNING or (is_lapsed and Rules.load().rule(clock.rule_id).is_owed_if_taken)
+
+
 def clock_row(clock: pb.Clock, transfer: pb.Transfer) -> dict[str, Any]:
     """Return the row of a clock."""
     return {
         "id": clock.id,
         "transfer_id": clock.transfer_id,
+        "number": clock.number,
+        "open_of": clock.transfer_id if is_open(clock) else None,
         "is_running": clock.state in _RUNNING,
         "sender_id": transfer.sender.id,
         "receiver_id": transfer.receiver.id,

@@ -57,14 +57,27 @@ async def worklist(stub: TransferServiceAsyncStub, agency_id: str, most: int) ->
 async def whole_transfer(stub: TransferServiceAsyncStub, transfer_id: str) -> rpc.GetTransferResponse:
     """Return a transfer with its whole history. Raises `NotFound`."""
     found = await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=transfer_id, limit=_PAGE))
-    count = len(found.steps)
-    while count == _PAGE:
-        after = found.steps[-1].sequence
-        more = await stub.GetTransfer(
-            rpc.GetTransferRequest(transfer_id=transfer_id, after_sequence=after, limit=_PAGE)
-        )
-        found.steps.extend(more.steps)
-        count = len(more.steps)
+    steps = list(found.steps)
+    while steps and steps[0].sequence > 1:
+        asked = rpc.GetTransferRequest(transfer_id=transfer_id, before_sequence=steps[0].sequence, limit=_PAGE)
+        steps = [*(await stub.GetTransfer(asked)).steps, *steps]
+    del found.steps[:]
+    found.steps.extend(steps)
+    if found.more_receipts:
+        del found.receipts[:]
+        found.receipts.extend(await receipts_of(stub, transfer_id))
+    return found
+
+
+async def receipts_of(stub: TransferServiceAsyncStub, transfer_id: str) -> Sequence[pb.Receipt]:
+    """Return every receipt of a transfer, in the order of their numbers. Raises `NotFound`."""
+    request = rpc.ListReceiptsRequest(transfer_id=transfer_id, limit=_PAGE)
+    page = await stub.ListReceipts(request)
+    found = list(page.receipts)
+    while page.next_page_token:
+        request.page_token = page.next_page_token
+        page = await stub.ListReceipts(request)
+        found = [*page.receipts, *found]
     return found
 
 
@@ -102,9 +115,9 @@ async def taken(stub: TransferServiceAsyncStub, request: rpc.TakeStepRequest, ve
 
 async def signed(stub: TransferServiceAsyncStub, transfer_id: str, number: int, agency_id: str) -> list[pb.Receipt]:
     """Sign for the receipt of this number, or, with 0, for every one that waits for the caller's organisation."""
-    found = await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=transfer_id, limit=1))
-    waiting = [one for one in found.receipts if one.receiver.id == agency_id and not one.HasField("received_at")]
-    chosen = [one for one in (found.receipts if number else waiting) if number in {0, one.number}]
+    found = await receipts_of(stub, transfer_id)
+    waiting = [one for one in found if one.receiver.id == agency_id and not one.HasField("received_at")]
+    chosen = [one for one in (found if number else waiting) if number in {0, one.number}]
     if not chosen:
         raise NotFound(
             "There is no such receipt for your organisation to sign.",
@@ -125,9 +138,9 @@ async def receipts_and_keys(
     stub: TransferServiceAsyncStub, transfer_id: str
 ) -> tuple[Sequence[pb.Receipt], Sequence[pb.PublicKey]]:
     """Return a transfer's receipts, and the public keys of its organisations. Raises `NotFound`."""
-    found = await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=transfer_id, limit=1))
+    found = await receipts_of(stub, transfer_id)
     keys = await stub.ListPublicKeys(rpc.ListPublicKeysRequest(transfer_id=transfer_id))
-    return found.receipts, keys.keys
+    return found, keys.keys
 
 
 async def receipt_gaps(

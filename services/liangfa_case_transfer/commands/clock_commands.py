@@ -58,7 +58,7 @@ class ClockCommands:
     def _extend(self, command: Extend, work: Work) -> rpc.ExtendClockResponse:
         request = command.request
         row, transfer = stored(work, request.transfer_id)
-        running = Clocks(transfer, work, self._calendar)
+        running = Clocks(transfer, work, self._calendar, row["clocks"])
         clock = running.running(request.clock_id)
         # Who owes the step grants its own extension by its head, as every track of the rules says.
         if clock is None or not _owes(clock, transfer, work.actor):

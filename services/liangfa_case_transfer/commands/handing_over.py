@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from liangfa_case_transfer.records import receipt_row, stored, transfer_needs, t
 from liangfa_case_transfer.tables import receipts, transfers
 from liangfa_case_transfer.timing import Clocks
 from liangfa_kit.store.port import Row
-from liangfa_kit.work import Handler, Work
+from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.clocks import Calendar
 from liangfa_procedure.rules import Rules
 from liangfa_procedure.steps import Procedure, Step
@@ -66,8 +67,8 @@ class HandOver:
 
     def acknowledge_answered(self, step: Step, suspect_id: str, clocks: Clocks, at: datetime) -> None:
         """Sign for what `step` answers: who does what a limit from receipt asks for has received what began it."""
-        for row in self._work.rows(receipts, "transfer_id", self._transfer.id):
-            if row["receiver_id"] != self._work.actor.agency_id or row["is_received"]:
+        for row in self._waiting():
+            if row["receiver_id"] != self._work.actor.agency_id:
                 continue
             receipt = pb.Receipt.FromString(row["body"])
             begins = set(Procedure.load().step(receipt.step).on_receipt)
@@ -77,9 +78,7 @@ class HandOver:
 
     def end_awaited(self, step: Step | None, suspect_id: str, clocks: Clocks) -> None:
         """End the limits that wait for a signature as `step` ends those that run; None: the transfer is closed."""
-        for row in self._work.rows(receipts, "transfer_id", self._transfer.id):
-            if row["is_received"]:
-                continue
+        for row in self._waiting():
             receipt = pb.Receipt.FromString(row["body"])
             is_meant = step is None or receipt.suspect_id in {"", suspect_id}
             if is_meant and clocks.end_awaited(receipt, step):
@@ -87,9 +86,13 @@ class HandOver:
 
     def acknowledge_all(self, clocks: Clocks, at: datetime) -> None:
         """Sign for everything that was given to the acting organisation and not signed for yet."""
-        for row in self._work.rows(receipts, "transfer_id", self._transfer.id):
-            if row["receiver_id"] == self._work.actor.agency_id and not row["is_received"]:
+        for row in self._waiting():
+            if row["receiver_id"] == self._work.actor.agency_id:
                 self.acknowledge(pb.Receipt.FromString(row["body"]), at, clocks)
+
+    def _waiting(self) -> Sequence[Row]:
+        """Return the receipts that nobody has signed for yet, in the order of their numbers."""
+        return sorted(self._work.rows(receipts, "open_of", self._transfer.id), key=lambda row: int(row["number"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,33 +112,30 @@ class SigningCommands:
             "SignReceipt",
             self._sign,
             rpc.SignReceiptResponse,
-            lambda c: transfer_needs(c.request.transfer_id),
+            lambda c: (*transfer_needs(c.request.transfer_id), Need(receipts, "id", (c.request.receipt_id,))),
             lambda c: (transfer_stream(c.request.transfer_id),),
         )
 
     def _sign(self, command: Sign, work: Work) -> rpc.SignReceiptResponse:
         request = command.request
         row, transfer = stored(work, request.transfer_id)
-        mine = {
-            one["id"]: one
-            for one in work.rows(receipts, "transfer_id", transfer.id)
-            if one["receiver_id"] == work.actor.agency_id
-        }
-        known = mine.get(request.receipt_id)
-        if known is None:
+        known = work.row(receipts, request.receipt_id)
+        if known is None or (known["transfer_id"], known["receiver_id"]) != (transfer.id, work.actor.agency_id):
             raise errors.ReceiptNotFound
         receipt = pb.Receipt.FromString(known["body"])
         if request.sha256 != receipt.sha256:
             raise errors.ReceiptHashMismatch
         if known["is_received"]:
             return rpc.SignReceiptResponse(receipt=receipt)
-        running = Clocks(transfer, work, self._calendar)
+        running = Clocks(transfer, work, self._calendar, row["clocks"])
         giving = HandOver(transfer, row, work, self._keyring)
         giving.acknowledge(receipt, work.now, running)
         transfer.version += 1
         work.save(
             transfers,
-            transfer_row(transfer, steps=row["steps"], receipts=giving.count, last_receipt=giving.last),
+            transfer_row(
+                transfer, steps=row["steps"], receipts=giving.count, last_receipt=giving.last, clocks=running.count
+            ),
         )
         started = list(running.touched.values())
         event = events_pb2.ReceiptSigned(transfer=transfer, receipt=receipt, clocks=started)

@@ -52,13 +52,13 @@ class OpeningCommands:
             raise errors.TransferExists(request.case_id, known["id"])
         step = Procedure.load().step(FIRST_STEP)
         transfer = _opened(command, work, step.to_state or "")
-        running = Clocks(transfer, work, self._calendar)
+        running = Clocks(transfer, work, self._calendar, 0)
         running.start(step.tells, "", transfer.opened_at.ToDatetime(tzinfo=UTC))
         taken = pb.TakenStep(
             sequence=1, step=step.id, name_zh=step.name_zh, name_en=step.name_en, to_state=transfer.state,
             by=actor_of(work.actor), happened_at=transfer.opened_at, entered_at=transfer.opened_at,
         )  # fmt: skip
-        work.save(transfers, transfer_row(transfer, steps=1, receipts=0, last_receipt=NO_RECEIPT))
+        work.save(transfers, transfer_row(transfer, steps=1, receipts=0, last_receipt=NO_RECEIPT, clocks=running.count))
         work.save(taken_steps, {"id": step_key(transfer.id, 1), "body": taken.SerializeToString(deterministic=True)})
         started = list(running.touched.values())
         event = events_pb2.TransferOpened(transfer=transfer, clocks=started)
@@ -69,7 +69,7 @@ class OpeningCommands:
 def _needs(command: Open) -> tuple[Need, ...]:
     return (
         Need(transfers, "case_id", (command.request.case_id,)),
-        Need(clocks, "transfer_id", (command.transfer_id,)),
+        Need(clocks, "open_of", (command.transfer_id,)),
     )
 
 

@@ -76,7 +76,7 @@ class SteppingCommands:
         check_contents(step, request)
         at = happened_at(request, transfer, work.now)
         taken = _taken(step, request, work, row["steps"] + 1, at)
-        running = Clocks(transfer, work, self._calendar)
+        running = Clocks(transfer, work, self._calendar, row["clocks"])
         if request.HasField("happened_at") and running.begins_after(step, taken.suspect_id, at):
             raise errors.TimeOutOfOrder
         _move(step, request, transfer, taken, at)
@@ -108,8 +108,8 @@ class SteppingCommands:
         receipt = next(iter(given), None)
         if receipt is not None:
             taken.receipt_id = receipt.id
-        row = transfer_row(transfer, steps=taken.sequence, receipts=giving.count, last_receipt=giving.last)
-        work.save(transfers, row)
+        counts = {"steps": taken.sequence, "receipts": giving.count, "clocks": running.count}
+        work.save(transfers, transfer_row(transfer, last_receipt=giving.last, **counts))
         key = step_key(transfer.id, taken.sequence)
         work.save(taken_steps, {"id": key, "body": taken.SerializeToString(deterministic=True)})
         changed = list(running.touched.values())

@@ -36,14 +36,40 @@ async def seen(store: Store, actor: Actor, transfer_id: str) -> pb.Transfer:
 
 def history(connection: sa.Connection, transfer_id: str, after_sequence: int, limit: int) -> Sequence[bytes]:
     """Return steps of a transfer after a sequence, oldest first."""
-    first, last = step_key(transfer_id, after_sequence), f"{transfer_id}/~"
-    query = (
-        sa.select(taken_steps.c.body)
-        .where(taken_steps.c.id > first, taken_steps.c.id < last)
-        .order_by(taken_steps.c.id)
-        .limit(limit)
-    )
-    return connection.execute(query).scalars().all()
+    c = taken_steps.c
+    query = sa.select(c.body).where(c.id > step_key(transfer_id, after_sequence), c.id < f"{transfer_id}/~")
+    return connection.execute(query.order_by(c.id).limit(limit)).scalars().all()
+
+
+def newest_history(connection: sa.Connection, transfer_id: str, before_sequence: int, limit: int) -> Sequence[bytes]:
+    """Return the newest steps of a transfer before a sequence (0: of all), oldest first."""
+    c = taken_steps.c
+    last = step_key(transfer_id, before_sequence) if before_sequence else f"{transfer_id}/~"
+    query = sa.select(c.body).where(c.id > step_key(transfer_id, 0), c.id < last)
+    return connection.execute(query.order_by(c.id.desc()).limit(limit)).scalars().all()[::-1]
+
+
+def page_of_transfer(
+    connection: sa.Connection, table: sa.Table, transfer_id: str, *, token: str, size: int
+) -> tuple[list[bytes], str]:
+    """Return a page of the clocks or receipts of a transfer, oldest first, the newest page first; the next one's token."""
+    c = table.c
+    query = sa.select(c.number, c.body).where(c.transfer_id == transfer_id).order_by(c.number.desc()).limit(size + 1)
+    if token:
+        query = query.where(c.number < from_token(token, int)[0])
+    rows = connection.execute(query).all()
+    more = to_token(rows[size - 1].number) if len(rows) > size else ""
+    return [row.body for row in rows[:size]][::-1], more
+
+
+def newest_and_open(connection: sa.Connection, table: sa.Table, transfer_id: str, size: int) -> tuple[list[bytes], str]:
+    """Return the newest clocks or receipts of a transfer and all that run or wait, oldest first; where the older begin."""
+    newest, more = page_of_transfer(connection, table, transfer_id, token="", size=size)
+    if not more:
+        return newest, ""
+    c, (first,) = table.c, from_token(more, int)
+    older = sa.select(c.body).where(c.open_of == transfer_id, c.number < first).order_by(c.number)
+    return [*connection.execute(older).scalars(), *newest], more
 
 
 def of_transfer(connection: sa.Connection, table: sa.Table, order: str, transfer_id: str) -> Sequence[bytes]:
@@ -84,13 +110,24 @@ def running_clocks(
     return connection.execute(query.limit(limit)).scalars().all(), total, late
 
 
-def receipts_of(connection: sa.Connection, actor: Actor, *, only_open: bool, limit: int) -> Sequence[bytes]:
-    """Return the receipts that the actor's organisation gave, was given, or supervises, oldest first."""
-    sides = (receipts.c.sender_id, receipts.c.receiver_id, receipts.c.supervisor_id)
-    query = sa.select(receipts.c.body).where(sa.or_(*(c == actor.agency_id for c in sides)))
+def receipts_of(
+    connection: sa.Connection, actor: Actor, *, only_open: bool, token: str, size: int
+) -> tuple[list[bytes], str]:
+    """Return a page of the receipts that the actor's organisation gave, was given, or supervises, oldest first."""
+    c = receipts.c
+    query = sa.select(c.sent_at, c.id, c.body).where(_own_receipt(actor))
     if only_open:
-        query = query.where(receipts.c.is_received.is_(False))
-    return connection.execute(query.order_by(receipts.c.sent_at, receipts.c.id).limit(limit)).scalars().all()
+        query = query.where(c.is_received.is_(False))
+    if token:
+        query = query.where(after((c.sent_at, c.id), from_token(token, int, str), descends=False))
+    rows = connection.execute(query.order_by(c.sent_at, c.id).limit(size + 1)).all()
+    more = to_token(rows[size - 1].sent_at, rows[size - 1].id) if len(rows) > size else ""
+    return [row.body for row in rows[:size]], more
+
+
+def _own_receipt(actor: Actor) -> sa.ColumnElement[bool]:
+    c = receipts.c
+    return sa.or_(*(column == actor.agency_id for column in (c.sender_id, c.receiver_id, c.supervisor_id)))
 
 
 def due_alarms(connection: sa.Connection, now: int, limit: int) -> Sequence[Any]:

@@ -92,16 +92,19 @@ class TransferServicer(TransferServiceServicer):
     async def GetTransfer(self, request: rpc.GetTransferRequest, _context: Any) -> rpc.GetTransferResponse:
         """Read a transfer."""
         transfer = await seen_transfer(self._store, request.transfer_id)
-        size = page_size(request.limit, 200, 1_000)
-        first = max(0, request.after_sequence)
-        steps = await self._store.read(lambda c: transferring.history(c, transfer.id, first, size))
-        running = await self._store.read(lambda c: transferring.of_transfer(c, clocks, "id", transfer.id))
-        given = await self._store.read(lambda c: transferring.of_transfer(c, receipts, "number", transfer.id))
+        size = page_size(request.limit, 50, 1_000)
+        last, first = max(0, request.before_sequence), max(0, request.after_sequence)
+        part, place = (transferring.history, first) if first else (transferring.newest_history, last)
+        steps = await self._store.read(lambda c: part(c, transfer.id, place, size))
+        running = await self._store.read(lambda c: transferring.newest_and_open(c, clocks, transfer.id, size))
+        given = await self._store.read(lambda c: transferring.newest_and_open(c, receipts, transfer.id, size))
         return rpc.GetTransferResponse(
             transfer=transfer,
             steps=map(pb.TakenStep.FromString, steps),
-            clocks=sorted(map(pb.Clock.FromString, running), key=lambda one: one.started_at.ToMicroseconds()),
-            receipts=map(pb.Receipt.FromString, given),
+            clocks=map(pb.Clock.FromString, running[0]),
+            receipts=map(pb.Receipt.FromString, given[0]),
+            more_clocks=running[1],
+            more_receipts=given[1],
         )
 
     async def ListTransfers(self, request: rpc.ListTransfersRequest, _context: Any) -> rpc.ListTransfersResponse:
@@ -116,6 +119,8 @@ class TransferServicer(TransferServiceServicer):
 
     async def ListClocks(self, request: rpc.ListClocksRequest, _context: Any) -> rpc.ListClocksResponse:
         """List running limits."""
+        if request.transfer_id:
+            return await self._clocks_of(request)
         actor, now = current().caller, to_micros(self._clock.now())
         bodies, total, overdue = await self._store.read(
             lambda c: transferring.running_clocks(
@@ -126,11 +131,26 @@ class TransferServicer(TransferServiceServicer):
 
     async def ListReceipts(self, request: rpc.ListReceiptsRequest, _context: Any) -> rpc.ListReceiptsResponse:
         """List receipts."""
-        actor, limit = current().caller, page_size(request.limit, 100, 1_000)
-        bodies = await self._store.read(
-            lambda c: transferring.receipts_of(c, actor, only_open=request.only_open, limit=limit)
+        actor, size, token = current().caller, page_size(request.limit, 100, 1_000), request.page_token
+        if request.transfer_id:
+            transfer = await seen_transfer(self._store, request.transfer_id)
+            bodies, more = await self._store.read(
+                lambda c: transferring.page_of_transfer(c, receipts, transfer.id, token=token, size=size)
+            )
+        else:
+            bodies, more = await self._store.read(
+                lambda c: transferring.receipts_of(c, actor, only_open=request.only_open, token=token, size=size)
+            )
+        return rpc.ListReceiptsResponse(receipts=map(pb.Receipt.FromString, bodies), next_page_token=more)
+
+    async def _clocks_of(self, request: rpc.ListClocksRequest) -> rpc.ListClocksResponse:
+        """Return a page of the limits of one transfer."""
+        transfer = await seen_transfer(self._store, request.transfer_id)
+        size = page_size(request.limit, 100, 1_000)
+        bodies, more = await self._store.read(
+            lambda c: transferring.page_of_transfer(c, clocks, transfer.id, token=request.page_token, size=size)
         )
-        return rpc.ListReceiptsResponse(receipts=map(pb.Receipt.FromString, bodies))
+        return rpc.ListClocksResponse(clocks=map(pb.Clock.FromString, bodies), next_page_token=more)
 
     async def ListPublicKeys(self, request: rpc.ListPublicKeysRequest, _context: Any) -> rpc.ListPublicKeysResponse:
         """List the keys with which receipts of a transfer are checked."""

@@ -34,10 +34,10 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "TransferService/ListAllowedSteps": (READING, "seen"),
     "TransferService/GetTransfer": (READING, "seen"),
     "TransferService/ListTransfers": (READING, "none"),
-    "TransferService/ListClocks": (READING, "none"),
+    "TransferService/ListClocks": (READING, "seen"),  # of one transfer; without one it is a list
     "TransferService/ExtendClock": ({"agency_head", "police_head", "chief_procurator", "judge"}, "seen"),
     "TransferService/SignReceipt": (ACTING, "seen"),
-    "TransferService/ListReceipts": (READING, "none"),
+    "TransferService/ListReceipts": (READING, "seen"),  # as ListClocks
     "TransferService/ListPublicKeys": (READING, "seen"),
     "TransferService/ListReceiptGaps": (READING, "none"),
     "DocumentService/PreviewDocument": (ACTING, "seen"),

@@ -102,7 +102,7 @@ def test_on_any_walk_every_running_duty_can_still_be_done(data: st.DataObject) -
         running = {
             i
             for i in running
-            if Rules.load().rule(i).ends_on not in events and not step.ends_rule(Rules.load().rule(i))
+            if Rules.load().rule(i).ends_on not in step.tells and not step.ends_rule(Rules.load().rule(i))
         }
         running |= {rule.id for event in events for rule in Rules.load().started_by(event, sector) if rule in DUTIES}
         state = step.to_state or state

@@ -407,6 +407,7 @@ class Clock(_message.Message):
     WARNED_AT_FIELD_NUMBER: _builtins.int
     MISSED_AT_FIELD_NUMBER: _builtins.int
     NAMED_LIMIT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id: transfer, rule and number."""
     transfer_id: _builtins.str
@@ -445,6 +446,8 @@ class Clock(_message.Message):
     """confirmed, single_source, recalled."""
     named_limit: _builtins.str
     """Last day that the document handed over names for an answer (ISO date); it goes before the rule's length."""
+    number: _builtins.int
+    """Place among the limits of the transfer, from 1."""
     @_builtins.property
     def tells(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Who is told when it is missed."""
@@ -512,10 +515,11 @@ class Clock(_message.Message):
         warned_at: _timestamp_pb2.Timestamp | None = ...,
         missed_at: _timestamp_pb2.Timestamp | None = ...,
         named_limit: _builtins.str = ...,
+        number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "ended_at", b"ended_at", "missed_at", b"missed_at", "started_at", b"started_at", "warn_at", b"warn_at", "warned_at", b"warned_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "calendar", b"calendar", "changes", b"changes", "confidence", b"confidence", "due_at", b"due_at", "ended_at", b"ended_at", "explanation_en", b"explanation_en", "explanation_zh", b"explanation_zh", "id", b"id", "last_day", b"last_day", "missed_at", b"missed_at", "named_limit", b"named_limit", "owes", b"owes", "owes_id", b"owes_id", "rule_id", b"rule_id", "rule_version", b"rule_version", "source", b"source", "started_at", b"started_at", "state", b"state", "suspect_id", b"suspect_id", "tells", b"tells", "title_en", b"title_en", "title_zh", b"title_zh", "transfer_id", b"transfer_id", "use", b"use", "warn_at", b"warn_at", "warned_at", b"warned_at", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "calendar", b"calendar", "changes", b"changes", "confidence", b"confidence", "due_at", b"due_at", "ended_at", b"ended_at", "explanation_en", b"explanation_en", "explanation_zh", b"explanation_zh", "id", b"id", "last_day", b"last_day", "missed_at", b"missed_at", "named_limit", b"named_limit", "number", b"number", "owes", b"owes", "owes_id", b"owes_id", "rule_id", b"rule_id", "rule_version", b"rule_version", "source", b"source", "started_at", b"started_at", "state", b"state", "suspect_id", b"suspect_id", "tells", b"tells", "title_en", b"title_en", "title_zh", b"title_zh", "transfer_id", b"transfer_id", "use", b"use", "warn_at", b"warn_at", "warned_at", b"warned_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -408,22 +408,26 @@ class GetTransferRequest(_message.Message):
     TRANSFER_ID_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    BEFORE_SEQUENCE_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
     """Transfer."""
     after_sequence: _builtins.int
-    """History after this sequence."""
+    """History after this sequence, the oldest of it; 0: the newest."""
     limit: _builtins.int
-    """At most so many steps of the history; 0: 200."""
+    """At most so many steps of the history, 0: 50; and so many of the newest clocks and receipts, beside all that run or wait."""
+    before_sequence: _builtins.int
+    """History before this sequence, the newest of it; 0: no bound. Not looked at with after_sequence."""
     def __init__(
         self,
         *,
         transfer_id: _builtins.str = ...,
         after_sequence: _builtins.int = ...,
         limit: _builtins.int = ...,
+        before_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "limit", b"limit", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "before_sequence", b"before_sequence", "limit", b"limit", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -439,21 +443,27 @@ class GetTransferResponse(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     CLOCKS_FIELD_NUMBER: _builtins.int
     RECEIPTS_FIELD_NUMBER: _builtins.int
+    MORE_CLOCKS_FIELD_NUMBER: _builtins.int
+    MORE_RECEIPTS_FIELD_NUMBER: _builtins.int
+    more_clocks: _builtins.str
+    """Page token for ListClocks with this transfer: the clocks before the newest; empty when there are none."""
+    more_receipts: _builtins.str
+    """Page token for ListReceipts with this transfer: the receipts before the newest; empty when there are none."""
     @_builtins.property
     def transfer(self) -> _transfer_pb2.Transfer:
         """The transfer."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.TakenStep]:
-        """Its history, oldest first."""
+        """A part of its history, oldest first; what was before the first one is asked for with before_sequence."""
 
     @_builtins.property
     def clocks(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Clock]:
-        """Its clocks, oldest first."""
+        """All clocks that run, and the newest, oldest first."""
 
     @_builtins.property
     def receipts(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Receipt]:
-        """Its receipts, oldest first."""
+        """All receipts that wait for a signature, and the newest, oldest first."""
 
     def __init__(
         self,
@@ -462,10 +472,12 @@ class GetTransferResponse(_message.Message):
         steps: _abc.Iterable[_transfer_pb2.TakenStep] | None = ...,
         clocks: _abc.Iterable[_transfer_pb2.Clock] | None = ...,
         receipts: _abc.Iterable[_transfer_pb2.Receipt] | None = ...,
+        more_clocks: _builtins.str = ...,
+        more_receipts: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["transfer", b"transfer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "receipts", b"receipts", "steps", b"steps", "transfer", b"transfer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "more_clocks", b"more_clocks", "more_receipts", b"more_receipts", "receipts", b"receipts", "steps", b"steps", "transfer", b"transfer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -541,19 +553,27 @@ class ListClocksRequest(_message.Message):
 
     WAITING_FOR_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     waiting_for: _builtins.bool
     """Only those that the caller's organisation does not owe itself: what it waits for."""
     limit: _builtins.int
     """At most so many; 0: 100."""
+    transfer_id: _builtins.str
+    """Every limit of this transfer instead, those that have ended too."""
+    page_token: _builtins.str
+    """With a transfer: where the last page ended."""
     def __init__(
         self,
         *,
         waiting_for: _builtins.bool = ...,
         limit: _builtins.int = ...,
+        transfer_id: _builtins.str = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "waiting_for", b"waiting_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "page_token", b"page_token", "transfer_id", b"transfer_id", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -568,13 +588,16 @@ class ListClocksResponse(_message.Message):
     CLOCKS_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     OVERDUE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """How many there are in all."""
     overdue: _builtins.int
     """How many of them are overdue."""
+    next_page_token: _builtins.str
+    """Where this page ended; empty on the last, and without a transfer."""
     @_builtins.property
     def clocks(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Clock]:
-        """The most urgent first."""
+        """The most urgent first; those of one transfer oldest first, the newest page first."""
 
     def __init__(
         self,
@@ -582,10 +605,11 @@ class ListClocksResponse(_message.Message):
         clocks: _abc.Iterable[_transfer_pb2.Clock] | None = ...,
         total: _builtins.int = ...,
         overdue: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "overdue", b"overdue", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "next_page_token", b"next_page_token", "overdue", b"overdue", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -733,19 +757,27 @@ class ListReceiptsRequest(_message.Message):
 
     ONLY_OPEN_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     only_open: _builtins.bool
     """Only those that nobody has signed for yet."""
     limit: _builtins.int
     """At most so many; 0: 100."""
+    transfer_id: _builtins.str
+    """Those of this transfer, whoever gave or was given them."""
+    page_token: _builtins.str
+    """Where the last page ended."""
     def __init__(
         self,
         *,
         only_open: _builtins.bool = ...,
         limit: _builtins.int = ...,
+        transfer_id: _builtins.str = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "only_open", b"only_open"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "only_open", b"only_open", "page_token", b"page_token", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -758,18 +790,22 @@ class ListReceiptsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECEIPTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where this page ended; empty on the last."""
     @_builtins.property
     def receipts(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Receipt]:
-        """Oldest first."""
+        """Oldest first; those of one transfer with the newest page first."""
 
     def __init__(
         self,
         *,
         receipts: _abc.Iterable[_transfer_pb2.Receipt] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipts", b"receipts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "receipts", b"receipts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

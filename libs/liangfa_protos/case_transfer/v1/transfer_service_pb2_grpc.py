@@ -118,7 +118,7 @@ class TransferServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTransfer(self, request, context):
-        """Read a transfer with its history, clocks and receipts.
+        """Read a transfer with its running clocks, open receipts and the newest of its history; older ones by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +132,8 @@ class TransferServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListClocks(self, request, context):
-        """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first.
+        """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first; or all limits of
+        one transfer, page by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,7 +154,7 @@ class TransferServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListReceipts(self, request, context):
-        """List receipts, all or only those sent and not received.
+        """List receipts, all or only those sent and not received; or all of one transfer, page by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,17 +40,19 @@ class TransferServiceStub:
     ListAllowedSteps: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ListAllowedStepsRequest, _transfer_service_pb2.ListAllowedStepsResponse]
     """Say which steps the caller may take now, and what each needs."""
     GetTransfer: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.GetTransferRequest, _transfer_service_pb2.GetTransferResponse]
-    """Read a transfer with its history, clocks and receipts."""
+    """Read a transfer with its running clocks, open receipts and the newest of its history; older ones by page."""
     ListTransfers: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ListTransfersRequest, _transfer_service_pb2.ListTransfersResponse]
     """List the transfers that the caller may see, newest change first."""
     ListClocks: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ListClocksRequest, _transfer_service_pb2.ListClocksResponse]
-    """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first."""
+    """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first; or all limits of
+    one transfer, page by page.
+    """
     ExtendClock: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ExtendClockRequest, _transfer_service_pb2.ExtendClockResponse]
     """Give a limit more time, on a ground and with an approver."""
     SignReceipt: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.SignReceiptRequest, _transfer_service_pb2.SignReceiptResponse]
     """Sign for what was handed over."""
     ListReceipts: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ListReceiptsRequest, _transfer_service_pb2.ListReceiptsResponse]
-    """List receipts, all or only those sent and not received."""
+    """List receipts, all or only those sent and not received; or all of one transfer, page by page."""
     ListPublicKeys: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ListPublicKeysRequest, _transfer_service_pb2.ListPublicKeysResponse]
     """List the public keys of the organisations that signed, or may sign, receipts of a transfer."""
     ListReceiptGaps: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ListReceiptGapsRequest, _transfer_service_pb2.ListReceiptGapsResponse]
@@ -68,17 +70,19 @@ class TransferServiceAsyncStub(TransferServiceStub):
     ListAllowedSteps: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ListAllowedStepsRequest, _transfer_service_pb2.ListAllowedStepsResponse]  # type: ignore[assignment]
     """Say which steps the caller may take now, and what each needs."""
     GetTransfer: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.GetTransferRequest, _transfer_service_pb2.GetTransferResponse]  # type: ignore[assignment]
-    """Read a transfer with its history, clocks and receipts."""
+    """Read a transfer with its running clocks, open receipts and the newest of its history; older ones by page."""
     ListTransfers: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ListTransfersRequest, _transfer_service_pb2.ListTransfersResponse]  # type: ignore[assignment]
     """List the transfers that the caller may see, newest change first."""
     ListClocks: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ListClocksRequest, _transfer_service_pb2.ListClocksResponse]  # type: ignore[assignment]
-    """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first."""
+    """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first; or all limits of
+    one transfer, page by page.
+    """
     ExtendClock: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ExtendClockRequest, _transfer_service_pb2.ExtendClockResponse]  # type: ignore[assignment]
     """Give a limit more time, on a ground and with an approver."""
     SignReceipt: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.SignReceiptRequest, _transfer_service_pb2.SignReceiptResponse]  # type: ignore[assignment]
     """Sign for what was handed over."""
     ListReceipts: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ListReceiptsRequest, _transfer_service_pb2.ListReceiptsResponse]  # type: ignore[assignment]
-    """List receipts, all or only those sent and not received."""
+    """List receipts, all or only those sent and not received; or all of one transfer, page by page."""
     ListPublicKeys: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ListPublicKeysRequest, _transfer_service_pb2.ListPublicKeysResponse]  # type: ignore[assignment]
     """List the public keys of the organisations that signed, or may sign, receipts of a transfer."""
     ListReceiptGaps: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ListReceiptGapsRequest, _transfer_service_pb2.ListReceiptGapsResponse]  # type: ignore[assignment]
@@ -117,7 +121,7 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transfer_service_pb2.GetTransferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transfer_service_pb2.GetTransferResponse, _abc.Awaitable[_transfer_service_pb2.GetTransferResponse]]:
-        """Read a transfer with its history, clocks and receipts."""
+        """Read a transfer with its running clocks, open receipts and the newest of its history; older ones by page."""
 
     @_abc_1.abstractmethod
     def ListTransfers(
@@ -133,7 +137,9 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transfer_service_pb2.ListClocksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transfer_service_pb2.ListClocksResponse, _abc.Awaitable[_transfer_service_pb2.ListClocksResponse]]:
-        """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first."""
+        """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first; or all limits of
+        one transfer, page by page.
+        """
 
     @_abc_1.abstractmethod
     def ExtendClock(
@@ -157,7 +163,7 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transfer_service_pb2.ListReceiptsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transfer_service_pb2.ListReceiptsResponse, _abc.Awaitable[_transfer_service_pb2.ListReceiptsResponse]]:
-        """List receipts, all or only those sent and not received."""
+        """List receipts, all or only those sent and not received; or all of one transfer, page by page."""
 
     @_abc_1.abstractmethod
     def ListPublicKeys(
