@@ -51,6 +51,11 @@ def attached(step_id: str, given: Sequence[str]) -> list[pb.Document]:
     return [_document(kind, file, needed) for kind, file in pairs]
 
 
+def issued(given: Iterable[str]) -> list[pb.Document]:
+    """Return documents that were issued on the platform, by their ids: the service fills in the rest."""
+    return [pb.Document(document_id=one) for one in given]
+
+
 def moment(text: str) -> datetime:
     """Return an instant written as ISO 8601; without a zone it is China's. Raises `Invalid`."""
     try:

@@ -153,6 +153,7 @@ def step(
     agency: Agency,
     field: Annotated[list[str] | None, typer.Option(help="name=value; again for each.")] = None,
     document: Annotated[list[str] | None, typer.Option(help="FILE or KIND=FILE; its hash is recorded.")] = None,
+    issued: Annotated[list[str] | None, typer.Option(help="Id of a document that was issued on the platform.")] = None,
     item: Annotated[list[str] | None, typer.Option(help="name|quantity|features|place")] = None,
     suspect: Annotated[str, typer.Option(help="Id of the suspect, for steps of his course.")] = "",
     at: Annotated[str, typer.Option(help="When it happened (China's time if no zone); now when left out.")] = "",
@@ -166,7 +167,7 @@ def step(
     folder: Folder = _DATA,
 ) -> None:
     """Take a step. A refusal says why, and what you may do instead."""
-    from liangfa_cli.attaching import attached, fields, items, moment
+    from liangfa_cli import attaching
     from liangfa_cli.calling import Place, with_transfers
     from liangfa_cli.identity import Caller
     from liangfa_cli.transfer_tables import clocks_table, heading, receipts_table
@@ -175,11 +176,12 @@ def step(
     from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 
     request = rpc.TakeStepRequest(
-        request_id=str(uuid.uuid4()), transfer_id=transfer, step=name, suspect_id=suspect, fields=fields(field or ()),
-        documents=attached(name, document or ()), items=items(item or ()),
+        request_id=str(uuid.uuid4()), transfer_id=transfer, step=name, suspect_id=suspect,
+        fields=attaching.fields(field or ()), items=attaching.items(item or ()),
+        documents=[*attaching.attached(name, document or ()), *attaching.issued(issued or ())],
     )  # fmt: skip
     if at:
-        request.happened_at.FromDatetime(moment(at))
+        request.happened_at.FromDatetime(attaching.moment(at))
     caller = Caller(role, region, agency, agency_name, "", person, person_name)
     reply = with_transfers(Place(address, folder, caller), lambda stub: taken(stub, request, version))
     out.print(heading(reply.transfer))

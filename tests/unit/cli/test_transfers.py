@@ -232,3 +232,10 @@ def test_what_is_left_of_a_limit_is_told_in_its_two_largest_units(use: str, hour
     clock.due_at.FromDatetime(now + timedelta(hours=hours))
     assert remaining(clock, now).plain == expected
     assert remaining(pb.Clock(state=pb.CLOCK_STATE_STOPPED), now).plain == "已办 done"
+
+
+def test_a_document_that_was_issued_here_is_named_by_its_id(running: Terminal) -> None:
+    """One that nobody issued is refused, with what to do."""
+    transfer = opened(running, "平台文书")
+    words = ("transfers", "step", transfer, "report_to_head", "--issued", "unheard-of")
+    assert "DOCUMENT" in reason(running.say(*words))
