@@ -46,6 +46,7 @@ def chain(keyring: Keyring, *, is_open: bool = False) -> list[pb.Receipt]:
             sender=_organisation(OFFICER.agency_id), receiver=_organisation(POLICE.agency_id),
         )  # fmt: skip
         receipt.sent_at.FromDatetime(at)
+        taken.entered_at.FromDatetime(at + timedelta(hours=1))
         previous = found[-1].sha256 if found else NO_RECEIPT
         receipt.statement = statement(receipt, taken, OFFICER, previous, case_id="case-1", sent_at=at)
         receipt.sender_signature.CopyFrom(keyring.sign(OFFICER.agency_id, receipt.statement.encode()))
@@ -58,7 +59,7 @@ def chain(keyring: Keyring, *, is_open: bool = False) -> list[pb.Receipt]:
 
 def _acknowledge(receipt: pb.Receipt, keyring: Keyring) -> None:
     at = START + timedelta(days=receipt.number, hours=2)
-    receipt.acknowledgement = acknowledgement(receipt, POLICE, at)
+    receipt.acknowledgement = acknowledgement(receipt, POLICE, at, at)
     receipt.receiver_signature.CopyFrom(keyring.sign(POLICE.agency_id, receipt.acknowledgement.encode()))
     receipt.received_at.FromDatetime(at)
 

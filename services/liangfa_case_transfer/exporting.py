@@ -52,6 +52,7 @@ class _Receipt(_Form):
     receiver: _Party
     sent_at: str  # ISO 8601, UTC
     received_at: str  # the same; empty while open
+    reply_by: str  # ISO date that the document names for an answer; empty for none
     sha256: str
     statement: str
     sender_signature: _Signature
@@ -192,6 +193,7 @@ def _of_receipt(receipt: pb.Receipt) -> _Receipt:
         receiver=_Party(id=receipt.receiver.id, name=receipt.receiver.name),
         sent_at=_iso(receipt.sent_at),
         received_at=_iso(receipt.received_at) if receipt.HasField("received_at") else "",
+        reply_by=receipt.reply_by,
         sha256=receipt.sha256,
         statement=receipt.statement,
         sender_signature=_of_signature(receipt.sender_signature),
@@ -210,6 +212,7 @@ def _to_receipt(form: _Receipt) -> pb.Receipt:
         sender=pb.Organisation(id=form.sender.id, name=form.sender.name),
         receiver=pb.Organisation(id=form.receiver.id, name=form.receiver.name),
         sent_at=_timestamp(form.sent_at),
+        reply_by=form.reply_by,
         sha256=form.sha256,
         statement=form.statement,
         sender_signature=_to_signature(form.sender_signature),

@@ -27,7 +27,10 @@ NO_RECEIPT = "0" * 64
 def statement(
     receipt: pb.Receipt, taken: pb.TakenStep, actor: Actor, previous: str, *, case_id: str, sent_at: datetime
 ) -> str:
-    """Return what the sender signs: what is handed over, from whom, to whom, when, by whom, after which receipt."""
+    """Return what the sender signs: what is handed over, from whom, to whom, when, by whom, after which receipt.
+
+    Two moments: when it was sent, as the sender says, and when that was entered, by the platform's clock.
+    """
     return _canonical({
         "receipt": receipt.id,
         "number": receipt.number,
@@ -38,6 +41,7 @@ def statement(
         "from": {"id": receipt.sender.id, "name": receipt.sender.name},
         "to": {"id": receipt.receiver.id, "name": receipt.receiver.name},
         "sent_at": sent_at.isoformat(),
+        "entered_at": taken.entered_at.ToDatetime(tzinfo=UTC).isoformat(),
         "sent_by": {"id": actor.person_id, "name": actor.person_name},
         "documents": [
             {"kind": d.kind, "title": d.title, "number": d.number, "sha256": d.sha256, "size": d.size_bytes}
@@ -51,12 +55,13 @@ def statement(
     })  # fmt: skip
 
 
-def acknowledgement(receipt: pb.Receipt, actor: Actor, received_at: datetime) -> str:
-    """Return what the receiver signs: that exactly this statement was received, when and by whom."""
+def acknowledgement(receipt: pb.Receipt, actor: Actor, received_at: datetime, entered_at: datetime) -> str:
+    """Return what the receiver signs: that exactly this statement was received, when (and when that was entered), by whom."""
     return _canonical({
         "receipt": receipt.id,
         "statement_sha256": receipt.sha256,
         "received_at": received_at.isoformat(),
+        "entered_at": entered_at.isoformat(),
         "received_by": {"id": actor.person_id, "name": actor.person_name, "organisation": receipt.receiver.id},
     })  # fmt: skip
 

@@ -57,7 +57,7 @@ class HandOver:
 
     def acknowledge(self, receipt: pb.Receipt, at: datetime, clocks: Clocks) -> None:
         """Sign for a receipt as its receiver; limits that run from receipt begin."""
-        receipt.acknowledgement = acknowledgement(receipt, self._work.actor, at)
+        receipt.acknowledgement = acknowledgement(receipt, self._work.actor, at, self._work.now)
         signature = self._keyring.sign(self._work.actor.agency_id, receipt.acknowledgement.encode())
         receipt.receiver_signature.CopyFrom(signature)
         receipt.received_at.FromDatetime(at)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from liangfa_case_transfer.exporting import file_flaws, receipts_file
 from liangfa_case_transfer.keyring import Keyring
@@ -17,7 +19,7 @@ from liangfa_case_transfer.wiring import key_folder
 from liangfa_kit.errors import NotFound, Precondition
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
-from tests.transferring import NAMES, OFFICER, POLICE, PROCURATOR, Service, person, running_service
+from tests.transferring import NAMES, OFFICER, POLICE, PROCURATOR, START, Service, person, running_service
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 PATH = ("report_to_head", "approve_transfer", "deliver_transfer", "copy_to_procuratorate", "accept_transfer")
@@ -173,3 +175,44 @@ async def test_public_keys_are_given_to_those_who_see_the_transfer_and_check_its
     assert {flaw.rule for flaw in file_flaws(content)} == {"OPEN"}
     with pytest.raises(NotFound):
         await service.stub(person("ecology", "officer")).ListPublicKeys(request)
+
+
+async def test_a_step_entered_late_signs_when_it_happened_and_when_it_was_entered(
+    service: Service, tmp_path: Path
+) -> None:
+    """Delivered on the second, entered on the fifth; accepted on the third, entered on the fifth too: both are signed."""
+    transfer = await service.open()
+    await service.walk(transfer, PATH[:2])
+    await service.later(days=3)
+    days = []
+    for step, day in (("deliver_transfer", 0), ("accept_transfer", 1)):
+        at = Timestamp()
+        at.FromDatetime(START + timedelta(days=day))
+        await service.take(transfer, step, happened_at=at)
+    delivered, accepted = await receipts(service, transfer)
+    for text, what in (
+        (delivered.statement, "sent_at"),
+        (delivered.acknowledgement, "received_at"),
+        (accepted.statement, "sent_at"),
+    ):
+        said = json.loads(text)
+        days.append((said[what][:10], said["entered_at"][:10]))
+    assert days == [("2026-03-02", "2026-03-05"), ("2026-03-03", "2026-03-05"), ("2026-03-03", "2026-03-05")]
+    keys = public_keys(tmp_path)
+    await service.sign(transfer, OFFICER)
+    assert list(flaws(await receipts(service, transfer), keys)) == []
+    delivered.statement = delivered.statement.replace('"entered_at":"2026-03-05', '"entered_at":"2026-03-02')
+    assert {flaw.rule for flaw in flaws([delivered], keys)} == {"HASH_MISMATCH", "SIGNATURE_INVALID", "FIELD_DIFFERS"}
+
+
+async def test_a_receipt_that_names_a_day_for_the_answer_is_sound_as_a_file(service: Service) -> None:
+    """What stands in the statement stands in the file beside it."""
+    transfer = await service.open(suspect_names=["张某"])
+    await service.walk(transfer, (*PATH, "file_case"))
+    way = ("send_for_prosecution", "decide_non_prosecution", "hand_over_internally")
+    await service.walk(transfer, way, suspect_id="1")
+    await service.take(transfer, "give_penalty_opinion", suspect_id="1", fields={"reply_by": "2026-04-20"})
+    stub = service.stub(OFFICER)
+    keys = (await stub.ListPublicKeys(rpc.ListPublicKeysRequest(transfer_id=transfer.id))).keys
+    content = receipts_file(await receipts(service, transfer), keys)
+    assert {flaw.rule for flaw in file_flaws(content, keys)} <= {"OPEN"}
