@@ -187,11 +187,13 @@ class Service:
 
 
 @asynccontextmanager
-async def running_service(folder: Path, clock: ManualClock | None = None) -> AsyncIterator[Service]:
+async def running_service(
+    folder: Path, clock: ManualClock | None = None, template_folder: Path | None = None
+) -> AsyncIterator[Service]:
     """Run the service on `folder`."""
     clock = clock or ManualClock(START)
     broker = LocalBroker(folder / f"events-{uuid.uuid4()}.sqlite3")
-    parts = build(folder, broker, clock, database=database_of(folder))
+    parts = build(folder, broker, clock, database=database_of(folder), template_folder=template_folder)
     pipeline = Pipeline(
         parts.services,
         verifier=TokenVerifier({_KEY.kid: public_key(_KEY)}, clock),

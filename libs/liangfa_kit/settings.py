@@ -184,6 +184,14 @@ class Screening(Fragment):
     )
 
 
+class Documents(Fragment):
+    """Documents that services write."""
+
+    folder: Path | None = Field(
+        None, description="Templates: a folder for each division code beside those for all; none: the built-in one."
+    )
+
+
 class Telemetry(Fragment):
     """OpenTelemetry. Without an endpoint nothing is collected and nothing is spent."""
 
@@ -213,6 +221,7 @@ class PlatformSettings(BaseSettings):
     tls: Tls = Tls()
     peers: Peers = Peers()
     identity: Identity = Identity()
+    documents: Documents = Documents()
     screening: Screening = Screening()
     telemetry: Telemetry = Telemetry()
     logging: Logging = Logging()

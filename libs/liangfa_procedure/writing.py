@@ -14,6 +14,7 @@ import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ GENERAL = "general"
 """Name of the template for every kind that has none of its own."""
 MATERIALS, NUMBER = "materials", "number"
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
+_WORDS = re.compile(r"<w:t(?: [^>]*)?>([^<]*)</w:t>")
 _SAMPLE = "样"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -38,7 +40,7 @@ class TemplateBroken(ProcedureError):
 
     def __init__(self, template: str, cause: str) -> None:
         super().__init__(f"template {template}: {cause}")
-        self.template = template
+        self.template, self.cause = template, cause
 
 
 class DraftRefused(ProcedureError):
@@ -105,15 +107,20 @@ def label(kind: DocumentKind, name: str) -> str:
 
 
 class Templates:
-    """The built-in template and those of a region's folder. Files are read when they are needed, never kept."""
+    """The built-in template and those of folders, the first folder first. Files are read when needed, never kept.
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+    A template that is broken or leaves a required field out is refused: none is put in its place.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
 
     def problems(self) -> list[TemplateBroken]:
-        """Try every template of the folder on every kind it is for; return what is broken, before anybody needs it."""
+        """Try every template of the folders on every kind it is for; return what is broken, before anybody needs it."""
         found = []
-        for path in sorted(self._folder.glob("*.docx")) if self._folder else []:
+        for path in sorted(path for folder in self._folders for path in folder.glob("*")):
+            if not path.is_file() or path.name.startswith((".", "~$")) or path.stem.upper() == "README":
+                continue  # a word processor keeps ~$… beside a file that is open
             try:
                 self._try(path)
             except TemplateBroken as error:
@@ -135,22 +142,25 @@ class Templates:
             raise DraftRefused(kind.id, missing)
         values = {name: values.get(name, gap) for name in kind.required_fields}
         name, content = self._template(kind.id)
+        require_complete(name, content, kind)
         rendered = _rendered(name, content, _context(kind, draft, values))
         return Written(rendered, name, hashlib.sha256(content).hexdigest())
 
     def _template(self, kind: str) -> tuple[str, bytes]:
-        for path in [self._folder / f"{name}.docx" for name in (kind, GENERAL)] if self._folder else []:
+        for path in [folder / f"{name}.docx" for folder in self._folders for name in (kind, GENERAL)]:
             if path.is_file():
                 return path.name, path.read_bytes()
         built_in = resources.files("liangfa_procedure").joinpath("data", "templates", f"{GENERAL}.docx")
         return f"{GENERAL}.docx", built_in.read_bytes()
 
     def _try(self, path: Path) -> None:
+        if path.suffix != ".docx":
+            raise TemplateBroken(path.name, "it is no template: its name must be <kind>.docx or general.docx")
         if path.stem != GENERAL and path.stem not in documents():
             raise TemplateBroken(path.name, f"there is no kind of document {path.stem!r}; its name must be one")
         content = path.read_bytes()
         for kind in documents().values() if path.stem == GENERAL else (documents()[path.stem],):
-            _rendered(path.name, content, _sample(kind))
+            require_complete(path.name, content, kind)
 
 
 def _known_kind(draft: Draft) -> DocumentKind:
@@ -185,9 +195,34 @@ def _context(kind: DocumentKind, draft: Draft, values: Mapping[str, str]) -> dic
     }
 
 
-def _sample(kind: DocumentKind) -> dict[str, Any]:
-    draft = Draft(kind.id, _SAMPLE, _SAMPLE, number=_SAMPLE, materials=(Material(_SAMPLE, "0" * 64),), date=_SAMPLE)
-    return _context(kind, draft, dict.fromkeys(kind.required_fields, _SAMPLE))
+def require_complete(name: str, content: bytes, kind: DocumentKind) -> None:
+    """Raise `TemplateBroken` unless the template `content` shows all that a document of `kind` must say.
+
+    It is tried with sample values; a template that was found good is not tried again.
+    """
+    if left_out := _left_out(name, content, kind.id):
+        raise TemplateBroken(name, f"it does not show what a {kind.id} must say: {', '.join(left_out)}")
+
+
+@lru_cache(maxsize=256)
+def _left_out(name: str, content: bytes, kind_id: str) -> tuple[str, ...]:
+    """Return the required fields that the template does not show; materials stand for title and hash of each."""
+    kind = documents()[kind_id]
+    values = {one: f"样{number:03d}例" for number, one in enumerate(kind.required_fields)}
+    draft = Draft(kind.id, _SAMPLE, _SAMPLE, number=_SAMPLE, materials=(Material("样材料例", "0" * 64),), date=_SAMPLE)
+    shown = _text(_rendered(name, content, _context(kind, draft, values)))
+    missing = [one for one, text in values.items() if one != MATERIALS and text not in shown]
+    if MATERIALS in values and not ("样材料例" in shown and "0" * 64 in shown):
+        missing.append(MATERIALS)
+    return tuple(missing)
+
+
+def _text(content: bytes) -> str:
+    """Return the words of a DOCX file, in whatever part they stand."""
+    with zipfile.ZipFile(io.BytesIO(content)) as parts:
+        names = [name for name in parts.namelist() if name.startswith("word/") and name.endswith(".xml")]
+        pages = [parts.read(name).decode("utf-8", "replace") for name in names]
+    return "".join(word for page in pages for word in _WORDS.findall(page))
 
 
 def _clean(text: str) -> str:

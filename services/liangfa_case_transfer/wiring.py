@@ -37,7 +37,7 @@ from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call
 from liangfa_procedure.clocks import Calendar
-from liangfa_procedure.writing import Templates
+from liangfa_procedure.regional import RegionalTemplates
 from liangfa_protos.case_transfer.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import add_TransferServiceServicer_to_server
 
@@ -104,6 +104,7 @@ def build(
     calendar: Calendar | None = None,
     *,
     database: Database | None = None,
+    template_folder: Path | None = None,
 ) -> CaseTransfer:
     """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`."""
     store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS)
@@ -117,8 +118,10 @@ def build(
         signing=SigningCommands(days, keyring),
         timing=ClockCommands(days),
     )  # fmt: skip
+    templates = RegionalTemplates(template_folder)
+    _tell_broken(templates)
     objects = FolderStore(files_path(folder))
-    desk = Desk(train, store, objects, clock, ids, lambda _region: Templates())
+    desk = Desk(train, store, objects, clock, ids, templates.of)
     services = (
         served(add_TransferServiceServicer_to_server, servicer, authority=authorise),
         served(
@@ -129,6 +132,12 @@ def build(
     )
     relay = Relay(store, KIT, train, broker, source=NAME, topic=topics.CASE_TRANSFER.name)
     return CaseTransfer(store, train, relay, Scheduler(clock, [_alarm(store, train)]), services)
+
+
+def _tell_broken(templates: RegionalTemplates) -> None:
+    """Say at the start which templates cannot be used: documents of their kinds are refused, everything else goes on."""
+    for broken in templates.problems():
+        _log.error("template_broken", template=broken.template, cause=broken.cause)
 
 
 def _alarm(store: Store, train: Train) -> Alarm:

@@ -209,19 +209,35 @@ def keys(
     out.print(tend_keys(folder, action, kid))
 
 
-@app.command()
-def templates(
-    folder: Annotated[Path, typer.Argument(help="Folder of the region's own templates: <kind>.docx or general.docx.")],
-) -> None:
-    """Try a region's document templates before anybody needs them; exit code 1 names what is broken, and why."""
-    from liangfa_procedure.writing import Templates
+templates_app = typer.Typer(
+    no_args_is_help=True, help="Templates of documents that a region has in place of the built-in one."
+)
+app.add_typer(templates_app, name="templates")
 
-    if not folder.is_dir():
-        raise typer.BadParameter(f"there is no folder {folder}", param_hint="FOLDER")
-    problems = Templates(folder).problems()
+
+@templates_app.command()
+def check(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder of templates: <kind>.docx, general.docx, folders of divisions; else that of the settings."
+        ),
+    ] = None,
+) -> None:
+    """Try every template before anybody needs it; exit code 1 names what is broken or incomplete, and why."""
+    from liangfa_kit.settings import PlatformSettings, load
+    from liangfa_procedure.regional import RegionalTemplates
+
+    chosen = folder or load(PlatformSettings).documents.folder
+    if chosen is None:
+        raise typer.BadParameter("name a folder, or set LIANGFA_DOCUMENTS__FOLDER", param_hint="FOLDER")
+    if not chosen.is_dir():
+        raise typer.BadParameter(f"there is no folder {chosen}", param_hint="FOLDER")
+    templates = RegionalTemplates(chosen)
+    problems = templates.problems()
     for problem in problems:
         out.print(f"[red]broken[/] {escape(str(problem))}", soft_wrap=True)
-    out.print(f"{len(list(folder.glob('*.docx')))} templates, {len(problems)} broken")
+    out.print(f"{templates.count()} templates, {len(problems)} broken")
     raise typer.Exit(1 if problems else 0)
 
 

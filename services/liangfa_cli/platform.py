@@ -24,6 +24,7 @@ from liangfa_kit.errors import Invalid, NotFound, PlatformError
 from liangfa_kit.hosting import Background, Hosted, Service, hosted
 from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
 from liangfa_kit.keys import fingerprint, signing_key, trusted_keys
+from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.opening import open_broker
 from liangfa_kit.rpc.client import Channel, Outgoing, connect, forwarded_token
 from liangfa_kit.rpc.health import Readiness
@@ -95,7 +96,7 @@ async def running(
     if only in {None, meeting_wiring.NAME}:
         meeting = meeting_wiring.build(folder, broker, clock, database=database)
     if only in {None, transfer_wiring.NAME}:
-        transfer = transfer_wiring.build(folder, broker, clock, database=database)
+        transfer = _case_transfer(settings, broker, clock)
     log_of_events = Dependency("the event log", broker.check, calls_need=False)
     services = [_record_service(record, log_of_events)] if record else []
     services += [_supervision_service(supervision, log_of_events)] if supervision else []
@@ -139,6 +140,11 @@ def _channel_to_record(
         screening_service_pb2.DESCRIPTOR.services_by_name["ScreeningService"],
     ]
     return connect(settings.peers.enforcement_record, outgoing, asked, waits=True, certificates=proof)
+
+
+def _case_transfer(settings: PlatformSettings, broker: Broker, clock: Clock) -> transfer_wiring.CaseTransfer:
+    folder, templates = settings.storage.folder, settings.documents.folder
+    return transfer_wiring.build(folder, broker, clock, database=settings.database, template_folder=templates)
 
 
 def _issuer(settings: PlatformSettings, clock: Clock) -> TokenIssuer:

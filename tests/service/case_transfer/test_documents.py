@@ -243,3 +243,28 @@ async def test_lists_go_page_by_page_and_by_kind(service: Service) -> None:
     assert seen == issued
     lists = await service.desk().ListDocuments(rpc.ListDocumentsRequest(transfer_id=transfer.id, kind="item_list"))
     assert [one.id for one in lists.documents] == issued[1:]
+
+
+async def test_a_broken_template_of_the_region_is_told_and_none_is_put_in_its_place(tmp_path: Path) -> None:
+    """The start goes on; documents of that kind are refused with the file's name until it is mended; no number is taken."""
+    region = tmp_path / "templates" / "420111"
+    region.mkdir(parents=True)
+    path = region / f"{LETTER}.docx"
+    path.write_bytes(b"cut off")
+    async with running_service(tmp_path, template_folder=region.parent) as service:
+        transfer = await service.open()
+        draft = rpc.DocumentDraft(kind=LETTER)
+        previewed = service.desk().PreviewDocument(rpc.PreviewDocumentRequest(transfer_id=transfer.id, draft=draft))
+        for asked in (service.issue(transfer, LETTER), previewed):
+            error = await refusal(asked, Precondition)
+            assert (error.reason, error.metadata["template"]) == ("TEMPLATE_BROKEN", path.name)
+        assert (await service.issue(transfer, "approval_form")).template == "general.docx"
+        mended = Document()
+        for text in ("本区格式", "{%p for line in lines %}", "{{ line.text }}", "{%p endfor %}"):
+            mended.add_paragraph(text)
+        mended.add_paragraph("{% for one in materials %}{{ one.title }} {{ one.sha256 }}{% endfor %}")
+        mended.save(str(path))
+        letter = await service.issue(transfer, LETTER)
+        assert (letter.number, letter.template) == ("洪市监移〔2026〕1号", path.name)
+        assert letter.template_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert text_of(await service.file(letter)).startswith("本区格式")

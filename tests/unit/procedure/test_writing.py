@@ -12,10 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liangfa_procedure.documents import documents
+from liangfa_procedure.regional import RegionalTemplates
 from liangfa_procedure.writing import Draft, DraftRefused, Material, TemplateBroken, Templates, label
 
 LETTER = "transfer_letter"
 HASH = "ab" * 32
+LINES = ("{%p for line in lines %}", "{{ line.text }}", "{%p endfor %}")
+MATERIALS = "{% for one in materials %}{{ one.title }} {{ one.sha256 }}{% endfor %}"
+WHOLE = (*LINES, MATERIALS)
 
 
 def draft(kind: str = LETTER, **changed: str) -> Draft:
@@ -108,12 +112,67 @@ def test_the_same_draft_gives_the_same_bytes() -> None:
 
 def test_a_region_replaces_one_kind_or_all(tmp_path: Path) -> None:
     """Its own template for a kind goes before its general one, and that before the built-in one."""
-    region_template(tmp_path, "general.docx", "统一格式 {{ title }}")
-    region_template(tmp_path, f"{LETTER}.docx", "本区格式 {{ field.charge }}")
+    region_template(tmp_path, "general.docx", "统一格式 {{ title }}", *WHOLE)
+    region_template(tmp_path, f"{LETTER}.docx", "本区格式 {{ field.charge }}", *WHOLE)
     templates = Templates(tmp_path)
     assert templates.problems() == []
-    written = [text_of(templates.write(draft(kind))) for kind in (LETTER, "filing_notice")]
+    written = [text_of(templates.write(draft(kind))).splitlines()[0] for kind in (LETTER, "filing_notice")]
     assert written == ["本区格式 <charge>", "统一格式 立案通知书"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "left_out"),
+    [
+        (("{{ field.charge }}", MATERIALS), "number, agency, police_organ, party, grounds"),
+        (LINES, "materials"),
+        (("{% if field.charge == '样' %}", *LINES, "{% endif %}"), "number, agency"),
+    ],
+)
+def test_a_template_that_leaves_a_required_field_out_is_refused(
+    tmp_path: Path, texts: tuple[str, ...], left_out: str
+) -> None:
+    """By name, in the check and when something is to be written; the built-in template does not step in."""
+    region_template(tmp_path, f"{LETTER}.docx", *texts)
+    (problem,) = Templates(tmp_path).problems()
+    assert f"does not show what a {LETTER} must say: {left_out}" in str(problem)
+    with pytest.raises(TemplateBroken, match="does not show"):
+        Templates(tmp_path).write(draft())
+
+
+def test_the_nearest_folder_goes_first(tmp_path: Path) -> None:
+    """A district's own template before the city's, that before the one for all; a stranger has the one for all."""
+    for folder, word in (("420111", "区"), ("420100", "市"), (".", "通用")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        region_template(tmp_path / folder, "general.docx", word, *WHOLE)
+    region_template(tmp_path / "420100", f"{LETTER}.docx", "市移送", *WHOLE)
+    templates = RegionalTemplates(tmp_path)
+    assert (templates.problems(), templates.count()) == ([], 4)
+
+    def first(region: str, kind: str = LETTER) -> str:
+        return text_of(templates.of(region).write(draft(kind))).splitlines()[0]
+
+    assert [first(one) for one in ("420111", "420106", "110101", "../420111", "")] == [
+        "区",
+        "市移送",
+        "通用",
+        "通用",
+        "通用",
+    ]
+    assert first("420106", "filing_notice") == "市"
+
+
+def test_a_folder_of_templates_is_checked_whole(tmp_path: Path) -> None:
+    """Folders that are no division, files that are no template, broken ones by their path; what an editor leaves is passed by."""
+    (tmp_path / "洪山").mkdir()
+    (tmp_path / "420111").mkdir()
+    (tmp_path / "README.md").write_text("说明")
+    (tmp_path / "~$general.docx").write_bytes(b"lock")
+    (tmp_path / "filing_notice.doc").write_bytes(b"old")
+    (tmp_path / "420111" / f"{LETTER}.docx").write_bytes(b"cut off")
+    found = [problem.template for problem in RegionalTemplates(tmp_path).problems()]
+    assert found == ["filing_notice.doc", f"420111/{LETTER}.docx", "洪山/"]
+    assert RegionalTemplates(tmp_path / "none").problems()[0].cause == "there is no such folder"
+    assert RegionalTemplates().problems() == []
 
 
 @pytest.mark.parametrize(
