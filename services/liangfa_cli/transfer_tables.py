@@ -12,6 +12,7 @@ from rich.text import Text
 from liangfa_cli.receipts import receipt_words
 from liangfa_kit.clock import BEIJING
 from liangfa_procedure.documents import documents
+from liangfa_procedure.escalation import recipients
 from liangfa_procedure.steps import Procedure, Scope
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
@@ -72,7 +73,12 @@ def clocks_table(clocks: Iterable[pb.Clock], now: datetime) -> Table:
     """Return the limits of one transfer, those that run first."""
     table = _table("期限 limits", "期限 limit", "由谁 who", "截止 by", "剩余 left", "依据 source")
     for clock in sorted(clocks, key=lambda one: one.state != pb.CLOCK_STATE_RUNNING):
-        _row(table, *_clock_cells(clock, now))
+        what, who, *rest = _clock_cells(clock, now)
+        what.append(f"\n起算 from {_at(clock.started_at)}", style="dim")
+        known = recipients()
+        alerted = "、".join(known[one].name_zh if one in known else one for one in clock.tells)
+        who.append(f"\n逾期提醒 alerts {alerted}" if alerted else "", style="dim")
+        _row(table, what, who, *rest)
     return table
 
 

@@ -94,7 +94,7 @@ def test_a_case_goes_from_the_record_to_the_filing_by_commands(running: Terminal
     shown = running.say("transfers", "show", transfer, who=PROCURATOR)
     for words in (
         "一路到立案", "生产、销售有毒、有害食品罪", "某火锅店", "第 1 号 移送公安机关", "已办 done", "police_filing_decision",
-        "决定立案", "涉嫌犯罪案件移送书",
+        "决定立案", "涉嫌犯罪案件移送书", "起算 from 20", "逾期提醒 alerts 移送机关承办人、移送机关负责人", "国务院令第310号", "confirmed",
     ):  # fmt: skip
         assert words in shown.output, words
     assert "尚待签收 not yet" not in shown.output
