@@ -31,9 +31,9 @@ def levels(text: str) -> list[tuple[str, str, str]]:
     return sorted({(str(a.day), a.rule, a.level.value) for a in play(read_scenario(text)).alerts})
 
 
-def test_there_are_ten_stories() -> None:
+def test_there_are_stories() -> None:
     """A folder that is not found would pass every test below."""
-    assert len(STORIES) == 10
+    assert len(STORIES) >= 20
 
 
 @pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
