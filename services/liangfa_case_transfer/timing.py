@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from liangfa_case_transfer.authority import party
 from liangfa_case_transfer.tables import clocks
+from liangfa_kit.clock import to_micros
 from liangfa_kit.work import Work
-from liangfa_procedure.clocks import Calendar, Due, Extension, Pause, due
+from liangfa_procedure.clocks import BEIJING, Calendar, Due, Extension, Pause, due
+from liangfa_procedure.escalation import Rung, ladder
 from liangfa_procedure.rules import NAMED_BY_DOCUMENT, VERSION, Duration, Rule, Rules, Use
 from liangfa_procedure.steps import Procedure, Step
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
@@ -119,7 +121,8 @@ class Clocks:
         change.length, change.added = str(extension.length), extension.is_added
         change.approver = extension.approver
         change.what = f"extended: {track}"
-        clock.ClearField("warned_at")
+        for told in ("warned_at", "reminded_at", "rungs_told"):
+            clock.ClearField(told)
         clock.ClearField("missed_at")  # the miss was told and journalled; the new end is told of like any other
         self._count(clock)
 
@@ -242,15 +245,40 @@ def fill_in(clock: pb.Clock, found: Due) -> None:
 
 def next_alarm(clock: pb.Clock) -> int | None:
     """Return when something is to be told of a clock next, in microseconds UTC; None when nothing is."""
-    if clock.state != pb.CLOCK_STATE_RUNNING or clock.HasField("missed_at"):
+    if clock.state != pb.CLOCK_STATE_RUNNING:
         return None
-    if (
-        clock.HasField("warn_at")
-        and not clock.HasField("warned_at")
-        and clock.warn_at.ToMicroseconds() < (clock.due_at.ToMicroseconds())
-    ):
-        return clock.warn_at.ToMicroseconds()
-    return clock.due_at.ToMicroseconds()
+    due_at = clock.due_at.ToMicroseconds()
+    if clock.HasField("missed_at"):
+        rung = next_rung(clock)
+        return None if rung is None else due_at + _micros(rung.after)
+    last_day = last_day_begins(clock)
+    moments = [due_at]
+    if last_day is not None and not clock.HasField("reminded_at"):
+        moments.append(last_day)
+    if clock.HasField("warn_at") and not clock.HasField("warned_at") and not clock.HasField("reminded_at"):
+        moments.append(clock.warn_at.ToMicroseconds())
+    return min(moments)
+
+
+def next_rung(clock: pb.Clock) -> Rung | None:
+    """Return the rung of the ladder that is told next of a missed clock; None when all were told."""
+    further = ladder(Rules.load().rule(clock.rule_id)).missed[1:]
+    return further[clock.rungs_told] if clock.rungs_told < len(further) else None
+
+
+def last_day_begins(clock: pb.Clock) -> int | None:
+    """Return when the last day of a clock begins, in microseconds UTC; None when nobody is told of that.
+
+    Limits in hours have no last day, and nobody is told on the day on which a limit began.
+    """
+    if not clock.last_day or not ladder(Rules.load().rule(clock.rule_id)).on_the_day:
+        return None
+    begins = to_micros(datetime.combine(date.fromisoformat(clock.last_day), time(), BEIJING))
+    return begins if begins > clock.started_at.ToMicroseconds() else None
+
+
+def _micros(length: timedelta) -> int:
+    return length // timedelta(microseconds=1)
 
 
 def is_duty(clock: pb.Clock) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
 from liangfa_kit.clock import BEIJING
+from liangfa_procedure.escalation import recipients
 from liangfa_protos.case_transfer.v1 import events_pb2, transfer_pb2
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_supervision.wording import Wording
@@ -22,7 +24,7 @@ _SIDES = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One event as supervisors see it. `missed` is the clock whose alert is raised, empty for none."""
+    """One event as supervisors see it. `missed` is the clock whose alert is raised, or raised further; empty for none."""
 
     kind: pb.FeedKind.ValueType
     severity: pb.Severity.ValueType
@@ -60,13 +62,32 @@ def _of_clock(name: str, message: Any) -> Line | None:
     tails = (f"{owes_zh}，{clock.title_zh}，{until}（{source}）", f"{owes_en}, {clock.title_en}, {until}")
     kinds: dict[str, tuple[pb.FeedKind.ValueType, pb.Severity.ValueType, str, str]] = {
         "ClockWarned": (pb.FEED_KIND_CLOCK_WARNED, pb.SEVERITY_NOTICE, "期限将至", "A limit is near"),
-        "ClockMissed": (pb.FEED_KIND_CLOCK_MISSED, pb.SEVERITY_CRITICAL, "逾期", "A limit was missed"),
+        "ClockLastDay": (pb.FEED_KIND_CLOCK_LAST_DAY, pb.SEVERITY_NOTICE, "今日到期", "The last day of a limit"),
+        "ClockMissed": (pb.FEED_KIND_CLOCK_MISSED, pb.SEVERITY_WARNING, "逾期", "A limit was missed"),
+        "ClockEscalated": (
+            pb.FEED_KIND_CLOCK_ESCALATED,
+            pb.SEVERITY_CRITICAL,
+            "逾期未办，提请上级关注",
+            "Missed still",
+        ),
         "ClockLapsed": (pb.FEED_KIND_CLOCK_LAPSED, pb.SEVERITY_INFO, "期限届满未行使", "An option has closed"),
         "ClockExtended": (pb.FEED_KIND_CLOCK_EXTENDED, pb.SEVERITY_NOTICE, "延长期限", "A limit was extended"),
     }
     kind, severity, zh, en = kinds[name]
-    missed = clock.id if name == "ClockMissed" else ""
-    return Line(kind, severity, Wording(f"{zh}：{tails[0]}", f"{en}: {tails[1]}"), missed)
+    missed = clock.id if name in {"ClockMissed", "ClockEscalated"} else ""
+    told_zh, told_en = _told(message.recipients if hasattr(message, "recipients") else ())
+    return Line(kind, severity, Wording(f"{zh}：{tails[0]}{told_zh}", f"{en}: {tails[1]}{told_en}"), missed)
+
+
+def _told(names: Sequence[str]) -> tuple[str, str]:
+    """Return who was told, in words; a name that this version does not know stands as it is."""
+    if not names:
+        return "", ""
+    known = recipients()
+    found = [known.get(name) for name in names]
+    zh = "、".join(one.name_zh if one else name for one, name in zip(found, names, strict=True))
+    en = ", ".join(one.name_en if one else name for one, name in zip(found, names, strict=True))
+    return f"；告知{zh}", f"; told: {en}"
 
 
 def _step(message: Any) -> Wording:

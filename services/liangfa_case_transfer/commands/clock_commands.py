@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
 
 from liangfa_case_transfer import errors
 from liangfa_case_transfer.authority import sides
 from liangfa_case_transfer.records import clock_stream, stored, transfer_needs, transfer_stream
 from liangfa_case_transfer.tables import clocks, transfers
-from liangfa_case_transfer.timing import Clocks, clock_row, is_duty
+from liangfa_case_transfer.timing import Clocks, clock_row, is_duty, last_day_begins, next_rung
 from liangfa_case_transfer.validation import check_extension
 from liangfa_kit.clock import to_micros
 from liangfa_kit.errors import FieldViolation
@@ -100,24 +102,38 @@ def _raise(command: RaiseAlarm, work: Work) -> Empty:
     if row is None or owner is None or row["next_alarm_at"] is None or row["next_alarm_at"] > now:
         return Empty()
     transfer, clock = pb.Transfer.FromString(owner["body"]), pb.Clock.FromString(row["body"])
-    event: events_pb2.ClockWarned | events_pb2.ClockMissed | events_pb2.ClockLapsed
-    if now < clock.due_at.ToMicroseconds():
-        clock.warned_at.FromDatetime(work.now)
-        event = events_pb2.ClockWarned(transfer=transfer, clock=clock, recipients=_warned(clock))
-    elif is_duty(clock):  # a warning that a stopped service has missed is not told late: this says more
-        clock.missed_at.FromDatetime(work.now)
-        event = events_pb2.ClockMissed(transfer=transfer, clock=clock, recipients=clock.tells)
-    else:
-        clock.state = pb.CLOCK_STATE_LAPSED
-        clock.ended_at.CopyFrom(clock.due_at)
-        event = events_pb2.ClockLapsed(transfer=transfer, clock=clock)
+    event = _told(transfer, clock, work.now)
     work.save(clocks, clock_row(clock, transfer))
     work.record(clock_stream(clock.id), event)
     return Empty()
 
 
-def _warned(clock: pb.Clock) -> tuple[str, ...]:
-    return ladder(Rules.load().rule(clock.rule_id)).warned
+def _told(transfer: pb.Transfer, clock: pb.Clock, now: datetime) -> Message:
+    """Return what is to be told now, and note it on the clock.
+
+    What a stopped service has not told in time is not told late: what came after it says more. Only the rungs of the
+    ladder are all told, one after the other: each is for somebody else.
+    """
+    rungs = ladder(Rules.load().rule(clock.rule_id))
+    at = to_micros(now)
+    if clock.HasField("missed_at"):
+        rung = next_rung(clock)
+        clock.rungs_told += 1
+        names = rung.recipients if rung is not None else ()
+        return events_pb2.ClockEscalated(transfer=transfer, clock=clock, recipients=names, rung=clock.rungs_told)
+    if at >= clock.due_at.ToMicroseconds():
+        if is_duty(clock):
+            clock.missed_at.FromDatetime(now)
+            return events_pb2.ClockMissed(transfer=transfer, clock=clock, recipients=clock.tells)
+        clock.state = pb.CLOCK_STATE_LAPSED
+        clock.ended_at.CopyFrom(clock.due_at)
+        return events_pb2.ClockLapsed(transfer=transfer, clock=clock)
+    last_day = last_day_begins(clock)
+    if last_day is not None and at >= last_day:
+        clock.reminded_at.FromDatetime(now)
+        return events_pb2.ClockLastDay(transfer=transfer, clock=clock, recipients=rungs.on_the_day)
+    clock.warned_at.FromDatetime(now)
+    return events_pb2.ClockWarned(transfer=transfer, clock=clock, recipients=rungs.warned)
 
 
 RAISE_ALARM = Handler(

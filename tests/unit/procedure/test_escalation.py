@@ -49,3 +49,12 @@ def test_a_recipient_is_found_by_role_and_organisation() -> None:
     head = recipients()["police_head"]
     assert head.organisation == "police"
     assert head.roles == frozenset({"police_head"})
+
+
+def test_no_missed_duty_stops_below_a_superior() -> None:
+    """A second rung, or a superior among those who are told at once; above a court and the upper level nobody stands here."""
+    above = {"superior_agency", "upper_procuratorate"}
+    for rule in Rules.load().by_id.values():
+        if rule.use is Use.DUTY and rule.owes not in {"court", "upper_procuratorate"}:
+            told = {name for rung in ladder(rule).missed for name in rung.recipients}
+            assert told & above, rule.id

@@ -127,9 +127,17 @@ async def test_a_missed_limit_is_an_alert_until_its_step_is_taken(tmp_path: Path
         await settled(platform)
         assert "missed" in await open_alerts(platform)
         missed = [row for row in await rows(platform, alerts) if row["kind"] == pb.ALERT_KIND_CLOCK_MISSED]
-        assert [row["severity"] for row in missed] == [pb.SEVERITY_CRITICAL]
+        assert [row["severity"] for row in missed] == [pb.SEVERITY_WARNING]
         assert "公安机关" in missed[0]["text_zh"]
         assert "2026-03-05" in missed[0]["text_zh"]
+        clock.advance(timedelta(days=5))
+        await platform.transfer.scheduler.tick()
+        await settled(platform)
+        still = [row for row in await rows(platform, alerts) if row["kind"] == pb.ALERT_KIND_CLOCK_MISSED]
+        assert [(row["severity"], row["raised_at"]) for row in still] == [
+            (pb.SEVERITY_CRITICAL, missed[0]["raised_at"])
+        ]
+        assert "告知上一级人民检察院" in still[0]["text_zh"]
         await take(platform, transfer, "file_case", BY["police_head"])
         await settled(platform)
         assert "missed" not in await open_alerts(platform)

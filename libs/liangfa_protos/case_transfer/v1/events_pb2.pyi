@@ -343,3 +343,79 @@ class CaseFileExported(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CaseFileExported: _TypeAlias = CaseFileExported  # noqa: Y015
+
+@_typing.final
+class ClockLastDay(_message.Message):
+    """The last day of a limit has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transfer(self) -> _transfer_pb2.Transfer:
+        """The transfer."""
+
+    @_builtins.property
+    def clock(self) -> _transfer_pb2.Clock:
+        """The clock."""
+
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who is told, ids of the procedure's recipients."""
+
+    def __init__(
+        self,
+        *,
+        transfer: _transfer_pb2.Transfer | None = ...,
+        clock: _transfer_pb2.Clock | None = ...,
+        recipients: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "transfer", b"transfer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "recipients", b"recipients", "transfer", b"transfer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClockLastDay: _TypeAlias = ClockLastDay  # noqa: Y015
+
+@_typing.final
+class ClockEscalated(_message.Message):
+    """A limit is missed still: the next rung of the ladder is told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    RUNG_FIELD_NUMBER: _builtins.int
+    rung: _builtins.int
+    """Which rung, from 1 for the first after those who were told of the miss itself."""
+    @_builtins.property
+    def transfer(self) -> _transfer_pb2.Transfer:
+        """The transfer."""
+
+    @_builtins.property
+    def clock(self) -> _transfer_pb2.Clock:
+        """The clock."""
+
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who is told, ids of the procedure's recipients."""
+
+    def __init__(
+        self,
+        *,
+        transfer: _transfer_pb2.Transfer | None = ...,
+        clock: _transfer_pb2.Clock | None = ...,
+        recipients: _abc.Iterable[_builtins.str] | None = ...,
+        rung: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "transfer", b"transfer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "recipients", b"recipients", "rung", b"rung", "transfer", b"transfer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClockEscalated: _TypeAlias = ClockEscalated  # noqa: Y015

@@ -408,6 +408,8 @@ class Clock(_message.Message):
     MISSED_AT_FIELD_NUMBER: _builtins.int
     NAMED_LIMIT_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
+    REMINDED_AT_FIELD_NUMBER: _builtins.int
+    RUNGS_TOLD_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id: transfer, rule and number."""
     transfer_id: _builtins.str
@@ -448,6 +450,8 @@ class Clock(_message.Message):
     """Last day that the document handed over names for an answer (ISO date); it goes before the rule's length."""
     number: _builtins.int
     """Place among the limits of the transfer, from 1."""
+    rungs_told: _builtins.int
+    """How many further rungs of the ladder (superiors, in turn) were told that it is missed still."""
     @_builtins.property
     def tells(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Who is told when it is missed."""
@@ -484,6 +488,10 @@ class Clock(_message.Message):
     def missed_at(self) -> _timestamp_pb2.Timestamp:
         """When it was missed."""
 
+    @_builtins.property
+    def reminded_at(self) -> _timestamp_pb2.Timestamp:
+        """When people were told that its last day has come."""
+
     def __init__(
         self,
         *,
@@ -516,10 +524,12 @@ class Clock(_message.Message):
         missed_at: _timestamp_pb2.Timestamp | None = ...,
         named_limit: _builtins.str = ...,
         number: _builtins.int = ...,
+        reminded_at: _timestamp_pb2.Timestamp | None = ...,
+        rungs_told: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "ended_at", b"ended_at", "missed_at", b"missed_at", "started_at", b"started_at", "warn_at", b"warn_at", "warned_at", b"warned_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "ended_at", b"ended_at", "missed_at", b"missed_at", "reminded_at", b"reminded_at", "started_at", b"started_at", "warn_at", b"warn_at", "warned_at", b"warned_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "calendar", b"calendar", "changes", b"changes", "confidence", b"confidence", "due_at", b"due_at", "ended_at", b"ended_at", "explanation_en", b"explanation_en", "explanation_zh", b"explanation_zh", "id", b"id", "last_day", b"last_day", "missed_at", b"missed_at", "named_limit", b"named_limit", "number", b"number", "owes", b"owes", "owes_id", b"owes_id", "rule_id", b"rule_id", "rule_version", b"rule_version", "source", b"source", "started_at", b"started_at", "state", b"state", "suspect_id", b"suspect_id", "tells", b"tells", "title_en", b"title_en", "title_zh", b"title_zh", "transfer_id", b"transfer_id", "use", b"use", "warn_at", b"warn_at", "warned_at", b"warned_at", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "calendar", b"calendar", "changes", b"changes", "confidence", b"confidence", "due_at", b"due_at", "ended_at", b"ended_at", "explanation_en", b"explanation_en", "explanation_zh", b"explanation_zh", "id", b"id", "last_day", b"last_day", "missed_at", b"missed_at", "named_limit", b"named_limit", "number", b"number", "owes", b"owes", "owes_id", b"owes_id", "reminded_at", b"reminded_at", "rule_id", b"rule_id", "rule_version", b"rule_version", "rungs_told", b"rungs_told", "source", b"source", "started_at", b"started_at", "state", b"state", "suspect_id", b"suspect_id", "tells", b"tells", "title_en", b"title_en", "title_zh", b"title_zh", "transfer_id", b"transfer_id", "use", b"use", "warn_at", b"warn_at", "warned_at", b"warned_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -100,6 +100,10 @@ class _FeedKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedKind.Val
     """An option was not used in time."""
     FEED_KIND_CLOCK_EXTENDED: _FeedKind.ValueType  # 46
     """A statutory limit was given more time."""
+    FEED_KIND_CLOCK_LAST_DAY: _FeedKind.ValueType  # 47
+    """The last day of a statutory limit has come."""
+    FEED_KIND_CLOCK_ESCALATED: _FeedKind.ValueType  # 48
+    """A statutory limit is missed still: somebody above is told."""
     FEED_KIND_REPLY_OVERDUE: _FeedKind.ValueType  # 60
     """A written answer to a consultation is overdue. The question itself is for its participants alone."""
     FEED_KIND_MEETING_CONVENED: _FeedKind.ValueType  # 61
@@ -156,6 +160,10 @@ FEED_KIND_CLOCK_LAPSED: FeedKind.ValueType  # 45
 """An option was not used in time."""
 FEED_KIND_CLOCK_EXTENDED: FeedKind.ValueType  # 46
 """A statutory limit was given more time."""
+FEED_KIND_CLOCK_LAST_DAY: FeedKind.ValueType  # 47
+"""The last day of a statutory limit has come."""
+FEED_KIND_CLOCK_ESCALATED: FeedKind.ValueType  # 48
+"""A statutory limit is missed still: somebody above is told."""
 FEED_KIND_REPLY_OVERDUE: FeedKind.ValueType  # 60
 """A written answer to a consultation is overdue. The question itself is for its participants alone."""
 FEED_KIND_MEETING_CONVENED: FeedKind.ValueType  # 61
