@@ -101,7 +101,7 @@ async def _walk(platform: Platform, transfer: pb.Transfer, names: Sequence[str],
 async def _signed_with(platform: Platform, transfer: pb.Transfer) -> list[pb.Receipt]:
     """Return what accepting has signed for: the receipts of what the police had been given."""
     stub = TransferServiceStub(platform.channel_for(district.POLICE))
-    found = (await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=transfer.id, limit=1))).receipts
+    found = (await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=transfer.id))).receipts
     return [one for one in found if one.receiver.id == district.POLICE.agency_id and one.HasField("received_at")]
 
 

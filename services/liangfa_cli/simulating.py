@@ -187,7 +187,7 @@ class _Play:
         return list(reply.clocks)
 
     async def _read_again(self, stub: Any) -> list[pb.Clock]:
-        reply = await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=self.transfer.id, limit=1))
+        reply = await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=self.transfer.id))
         self._follow(reply.transfer)
         return list(reply.clocks)
 
