@@ -123,8 +123,11 @@ def reconcile(
     if not found.gaps:
         out.print(
             f"[green]{found.day}：双方台账一致，共核对 {found.receipts} 份回执，无缺漏。[/] "
-            f"Both sides agree: {found.receipts} receipts, no gap."
+            f"Both sides agree: {found.receipts} receipts, no gap.",
+            soft_wrap=True,
         )
         return
     out.print(gaps_table(found))
+    for key in dict.fromkeys(gap.transfer_id for gap in found.gaps if gap.transfer_id):
+        out.print(key, soft_wrap=True, highlight=False, markup=False)
     raise typer.Exit(1)

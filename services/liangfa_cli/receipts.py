@@ -23,8 +23,8 @@ def verdict(content: bytes, trusted: Sequence[pb.PublicKey] | None, *, is_whole:
     altered = [flaw for flaw in found if flaw.rule != OPEN]
     lines = [*_of_file(found), *(line for receipt in receipts for line in _of_receipt(receipt, found))]
     still_open = len(found) - len(altered)
-    summary = f"{len(receipts)} 份回执，{still_open} 份尚待签收，{len(altered)} 处被改动 · "
-    summary += f"{len(receipts)} receipts, {still_open} not signed for yet, {len(altered)} alterations"
+    summary = f"{len(receipts)} 份回执，{still_open} 份尚待签收，{len(altered)} 处不符 · "
+    summary += f"{len(receipts)} receipts, {still_open} not signed for yet, {len(altered)} flaws"
     lines.append(Text(summary, style="bold red" if altered else "bold green"))
     if trusted is None and not altered:
         lines += _fingerprints(keys)
@@ -88,5 +88,7 @@ def gaps_table(found: rpc.ListReceiptGapsResponse) -> Table:
         as_receipt = pb.Receipt(number=gap.number, step=gap.step, sender=gap.sender, receiver=gap.receiver)
         which = Text(receipt_words(as_receipt) if gap.step else gap.receipt_id or f"第 {gap.number} 号")
         words = Text(f"{gap.message_zh}\n{gap.message_en}\n{gap.rule}")
-        table.add_row(Text(f"{zh}\n{en}", style=style), which, Text(gap.transfer_id), words)
+        table.add_row(
+            Text(f"{zh}\n{en}", style=style), which, Text(f"…{gap.transfer_id[-8:]}" if gap.transfer_id else ""), words
+        )
     return table

@@ -63,9 +63,7 @@ def worklist_table(
     words = f"{title}（{total}）" + (f"，显示最急的 {len(clocks)} 项" if total > len(clocks) else "")
     table = _table(words, "移送 transfer", "期限 limit", "由谁 who", "截止 by", "剩余 left", "依据 source")
     for clock in clocks:
-        which = Text(titles.get(clock.transfer_id, ""))
-        which.append(f"\n{clock.transfer_id}", style="dim")
-        _row(table, which, *_clock_cells(clock, now))
+        _row(table, titles.get(clock.transfer_id, ""), *_clock_cells(clock, now))
     return table
 
 
@@ -99,14 +97,15 @@ def _clock_cells(clock: pb.Clock, now: datetime) -> tuple[Text, ...]:
     return what, who, by, remaining(clock, now), source
 
 
-def receipts_table(title: str, receipts: Iterable[pb.Receipt]) -> Table:
-    """Return receipts with their standing."""
+def receipts_table(title: str, receipts: Iterable[pb.Receipt], titles: Mapping[str, str] | None = None) -> Table:
+    """Return receipts with their standing, of several transfers with their titles."""
     table = _table(title, "回执 receipt", "送出 sent", "签收 signed for", "SHA-256")
     for receipt in receipts:
         signed = _at(receipt.received_at) if receipt.HasField("received_at") else "尚待签收 not yet"
         style = "" if receipt.HasField("received_at") else "yellow"
         which = Text(receipt_words(receipt))
-        which.append(f"\n{receipt.transfer_id}", style="dim")
+        if titles:
+            which.append(f"\n{titles.get(receipt.transfer_id, '')}", style="dim")
         _row(table, which, _at(receipt.sent_at), Text(signed, style=style), f"{receipt.sha256[:16]}…")
     return table
 

@@ -45,12 +45,11 @@ async def worklist(stub: TransferServiceAsyncStub, agency_id: str, most: int) ->
     to_sign = [one for one in found if one.receiver.id == agency_id][:most]
     unsigned = [one for one in found if one.receiver.id != agency_id][:most]
     titles: dict[str, str] = {}
-    for clock in (*owed.clocks, *awaited.clocks):
-        if clock.transfer_id not in titles:
-            asked = rpc.GetTransferRequest(transfer_id=clock.transfer_id, limit=1)
-            titles[clock.transfer_id] = ""
-            with suppress(NotFound):  # a limit may outlive an organisation's part in the transfer
-                titles[clock.transfer_id] = (await stub.GetTransfer(asked)).transfer.title
+    named = [clock.transfer_id for clock in (*owed.clocks, *awaited.clocks)]
+    for key in dict.fromkeys([*named, *(receipt.transfer_id for receipt in (*to_sign, *unsigned))]):
+        titles[key] = ""
+        with suppress(NotFound):  # a limit may outlive an organisation's part in the transfer
+            titles[key] = (await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=key, limit=1))).transfer.title
     return Worklist(owed, awaited, to_sign, unsigned, titles)
 
 

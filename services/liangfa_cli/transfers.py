@@ -48,7 +48,9 @@ def list_(
         ("待对方签收 sent, not signed", found.unsigned),
     ):
         if receipts:
-            out.print(receipts_table(title, receipts))
+            out.print(receipts_table(title, receipts, found.titles))
+    for key, title in found.titles.items():  # not in the tables: a narrow terminal would break what is to be copied
+        out.print(Text(f"{key}  {title}"), soft_wrap=True)
     if not (found.owed.clocks or found.awaited.clocks or found.to_sign or found.unsigned):
         out.print("没有正在计算的期限，也没有待签收的回执。 No limit is running, and no receipt waits.")
 

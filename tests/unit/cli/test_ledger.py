@@ -60,7 +60,7 @@ def test_a_platforms_receipts_are_exported_and_verify_without_it(running: Termin
     found = offline("ledger", "verify", str(tmp_path / "r.json"), "--keys", str(tmp_path / "k.json"))
     assert found.exit_code == 0, found.output
     assert "第 1 号 移送公安机关" in found.output
-    assert "2 receipts, 1 not signed for yet, 0 alterations" in found.output
+    assert "2 receipts, 1 not signed for yet, 0 flaws" in found.output
     one = running.say("ledger", "export", transfer, "--number", "2")
     (tmp_path / "one.json").write_bytes(one.stdout_bytes)
     assert offline("ledger", "verify", str(tmp_path / "one.json")).exit_code == 1
