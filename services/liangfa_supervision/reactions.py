@@ -327,7 +327,9 @@ def _transfer_needs(event: Event) -> Sequence[Need]:
 
 def _transfer(event: Event, work: Work) -> None:
     name, message = event.type.removeprefix(transferring.PACKAGE), event.message
-    transfer = message.transfer  # type: ignore[attr-defined]  # every event of the package has it
+    if "transfer" not in message.DESCRIPTOR.fields_by_name:
+        return  # a document was issued, a file taken out: that is for those who take part
+    transfer = message.transfer  # type: ignore[attr-defined]  # the event has it
     about = About(transfer.case_id, transfer.title, transfer.region, transfer.sender.id, transfer.sender.name, "")
     told = transferring.line(name, message)
     if told is not None:

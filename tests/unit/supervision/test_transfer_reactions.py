@@ -19,9 +19,11 @@ from liangfa_kit.identity import Actor
 from liangfa_procedure.steps import Procedure
 from liangfa_protos.case_transfer.v1 import transfer_pb2
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+from liangfa_protos.case_transfer.v1.document_service_pb2_grpc import DocumentServiceStub
 from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
-from liangfa_supervision.tables import alerts, feed
+from liangfa_supervision.tables import KIT, alerts, feed
+from tests.transferring import issuing
 from tests.unit.supervision.test_reactions import START, case, platform_at, register
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
@@ -110,6 +112,19 @@ async def test_what_another_agency_sends_under_the_number_answers_no_suspicion(t
             await take(platform, transfer, name, head)
         await settled(platform)
         assert "suspected" in await open_alerts(platform)
+
+
+async def test_documents_of_a_transfer_are_passed_over(tmp_path: Path) -> None:
+    """Supervisors are told of steps and limits, not of papers; no event of theirs is set aside, or stops the others."""
+    async with platform_at(tmp_path, ManualClock(START)) as platform:
+        transfer = await opened(platform)
+        desk: Any = DocumentServiceStub(platform.channel_for(OFFICER))
+        await desk.IssueDocument(issuing(transfer, "investigation_report"))
+        await take(platform, transfer, "assign_task_force")
+        await settled(platform)
+        assert await rows(platform, KIT.set_aside) == []
+        steps = [row for row in await rows(platform, feed) if row["kind"] == pb.FEED_KIND_TRANSFER_STEP]
+        assert len(steps) == 1
 
 
 async def test_a_missed_limit_is_an_alert_until_its_step_is_taken(tmp_path: Path) -> None:
