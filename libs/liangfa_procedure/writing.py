@@ -189,9 +189,20 @@ def _context(kind: DocumentKind, draft: Draft, values: Mapping[str, str]) -> dic
         "issuer": _clean(draft.issuer),
         "addressee": _clean(draft.addressee),
         "date": _clean(draft.date),
-        "lines": [{"label": label(kind, name), "text": _clean(text)} for name, text in values.items()],
+        "lines": [_line(kind, draft, name, _clean(text)) for name, text in values.items()],
         "field": {name: _clean(text) for name, text in values.items()},
         "materials": [{"title": _clean(one.title), "sha256": _clean(one.sha256)} for one in draft.materials],
+    }
+
+
+def _line(kind: DocumentKind, draft: Draft, name: str, text: str) -> dict[str, Any]:
+    """Return a field as templates see it. `is_said`: it says what stands at the head or the end of a document anyway."""
+    elsewhere = {NUMBER: draft.number, "date": draft.date, "agency": draft.issuer, "police_organ": draft.addressee}
+    return {
+        "label": label(kind, name),
+        "text": text,
+        "paragraphs": [one for one in text.split("\n") if one.strip()] or [""],
+        "is_said": not _numbers_another(kind) and elsewhere.get(name) == text,
     }
 
 
