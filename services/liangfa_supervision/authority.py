@@ -13,7 +13,7 @@ _SERVICE = "/liangfa_protos.supervision.v1.SupervisionService/"
 
 RULES: dict[str, frozenset[str]] = {
     f"{_SERVICE}{name}": AGENCY | SUPERVISORS
-    for name in ("Watch", "ListAlerts", "GetAlertCounts", "GetStatistics", "GetCaseFeed")
+    for name in ("Watch", "ListAlerts", "GetAlertCounts", "GetStatistics", "GetCaseFeed", "GetFunnel", "GetTimeInState")
 }
 
 

@@ -44,7 +44,7 @@ def alert_page(
 
     `after` is (severity, raised_at, id) of the last alert of the page before. `wanted.kinds` are alert kinds.
     """
-    conditions: list[sa.ColumnElement[bool]] = _visible(alerts, wanted)
+    conditions: list[sa.ColumnElement[bool]] = visible(alerts, wanted)
     if not include_closed:
         conditions.append(alerts.c.is_closed.is_(False))
     if wanted.kinds:
@@ -73,7 +73,7 @@ def alert_counts(connection: sa.Connection, wanted: FeedFilter) -> Sequence[Any]
             sa.func.count().label("open"),
             sa.func.min(alerts.c.raised_at).label("oldest"),
         )
-        .where(*_visible(alerts, wanted), alerts.c.is_closed.is_(False))
+        .where(*visible(alerts, wanted), alerts.c.is_closed.is_(False))
         .group_by(alerts.c.kind, alerts.c.severity)
         .order_by(alerts.c.severity.desc(), alerts.c.kind)
     )
@@ -97,13 +97,13 @@ def statistics(connection: sa.Connection, wanted: FeedFilter, dimension: str, mo
             key.label("key"),
             name.label("name"),
             sa.func.count().label("cases"),
-            _sum(c.is_decided).label("decisions"),
-            _sum(c.is_suspected).label("suspected"),
-            _sum(c.is_near_miss).label("near_misses"),
-            _sum(c.is_late).label("late_entries"),
+            count_of(c.is_decided).label("decisions"),
+            count_of(c.is_suspected).label("suspected"),
+            count_of(c.is_near_miss).label("near_misses"),
+            count_of(c.is_late).label("late_entries"),
             sa.cast(sa.func.coalesce(sa.func.sum(c.fine_hao), 0), sa.BigInteger).label("fine_hao"),
         )
-        .where(*_visible(case_counts, wanted))
+        .where(*visible(case_counts, wanted))
         .order_by(sa.desc("cases"), "key")
     )
     if dimension != "total":
@@ -117,11 +117,13 @@ def statistics(connection: sa.Connection, wanted: FeedFilter, dimension: str, mo
     return connection.execute(query).all()
 
 
-def _sum(column: sa.Column[bool]) -> sa.ColumnElement[int]:
+def count_of(column: sa.Column[bool]) -> sa.ColumnElement[int]:
+    """Return how many rows are true in `column`."""
     return sa.func.coalesce(sa.func.sum(sa.case((column, 1), else_=0)), 0)
 
 
-def _visible(table: sa.Table, wanted: FeedFilter) -> list[sa.ColumnElement[bool]]:
+def visible(table: sa.Table, wanted: FeedFilter) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that leave of `table` what the caller may see and asks for."""
     conditions: list[sa.ColumnElement[bool]] = []
     if wanted.region_prefixes:
         conditions.append(sa.or_(*(table.c.region.startswith(p, autoescape=True) for p in wanted.region_prefixes)))

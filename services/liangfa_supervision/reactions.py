@@ -17,8 +17,8 @@ from liangfa_kit.work import Need, Work
 from liangfa_protos.enforcement_record.v1 import case_pb2, events_pb2
 from liangfa_protos.joint_meeting.v1 import events_pb2 as meeting_events
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
-from liangfa_supervision import transferring
-from liangfa_supervision.tables import alerts, case_counts, feed, feed_end
+from liangfa_supervision import progressing, transferring
+from liangfa_supervision.tables import alerts, case_counts, feed, feed_end, stays, transfer_progress
 from liangfa_supervision.wording import Wording, worded
 
 LATE_AFTER_DAYS = 7
@@ -67,7 +67,7 @@ class About:
 class Supervising:
     """The reactions of supervision to what the other services publish."""
 
-    tables: Sequence[sa.Table] = (feed, feed_end, alerts, case_counts)
+    tables: Sequence[sa.Table] = (feed, feed_end, alerts, case_counts, transfer_progress, stays)
 
     def __init__(self) -> None:
         self._handlers: dict[str, Callable[[Event, Any, Work], None]] = {
@@ -317,19 +317,22 @@ def _tell(
 
 def _transfer_needs(event: Event) -> Sequence[Need]:
     name, message = event.type.removeprefix(transferring.PACKAGE), event.message
+    if not hasattr(message, "transfer"):
+        return ()
     ids = [f"missed/{clock_id}" for clock_id in transferring.ended_clocks(name, message)]
     if (told := transferring.line(name, message)) is not None and told.missed:
         ids.append(f"missed/{told.missed}")
-    if transferring.is_delivered(name, message):
-        ids.append(f"suspected/{message.transfer.case_id}")  # type: ignore[attr-defined]  # every event of the package has it
-    return (_NEED_END, Need(alerts, "id", tuple(ids))) if ids else (_NEED_END,)
+    if transferring.suspicion(name, message) is not None:
+        ids.append(f"suspected/{message.transfer.case_id}")
+    rows = progressing.needs(name, message)
+    return (_NEED_END, Need(alerts, "id", tuple(ids)), *rows) if ids else (_NEED_END, *rows)
 
 
 def _transfer(event: Event, work: Work) -> None:
     name, message = event.type.removeprefix(transferring.PACKAGE), event.message
-    if "transfer" not in message.DESCRIPTOR.fields_by_name:
-        return  # a document was issued, a file taken out: that is for those who take part
-    transfer = message.transfer  # type: ignore[attr-defined]  # the event has it
+    if not hasattr(message, "transfer"):  # documents and case files concern those who take part, not supervisors
+        return
+    transfer = message.transfer
     about = About(transfer.case_id, transfer.title, transfer.region, transfer.sender.id, transfer.sender.name, "")
     told = transferring.line(name, message)
     if told is not None:
@@ -338,8 +341,30 @@ def _transfer(event: Event, work: Work) -> None:
             _alert(event, work, about, "missed", told.words, told.severity, key=f"missed/{told.missed}")
     for clock_id in transferring.ended_clocks(name, message):
         _close(work, clock_id, "missed")
-    if transferring.is_delivered(name, message):
-        _close_of(transfer.sender.id, work, transfer.case_id, "suspected")
+    _follow_suspicion(event, about, transferring.suspicion(name, message), work)
+    progressing.follow(name, message, work)
+
+
+def _follow_suspicion(event: Event, about: About, suspicion: transferring.Suspicion | None, work: Work) -> None:
+    """Keep "suspected, not transferred": every suspicion stays in sight until the police have the case."""
+    if suspicion is None:
+        return
+    row = work.row(alerts, f"suspected/{about.case_id}")
+    is_own = row is None or row["agency_id"] == about.agency_id  # what others send under its number answers nothing
+    is_screened = row is not None and bool(row["offence_id"])
+    if not is_own:
+        return
+    if suspicion is transferring.Suspicion.ANSWERED or (
+        suspicion is transferring.Suspicion.DROPPED and not is_screened
+    ):
+        _close(work, about.case_id, "suspected")
+    elif suspicion is transferring.Suspicion.STANDS and row is not None and is_screened:
+        work.save(alerts, {**row, "is_closed": False})
+    elif suspicion is transferring.Suspicion.STANDS:
+        words = Wording(
+            "已启动移送程序，尚未移送公安机关", "A transfer was opened, and the police do not have the case"
+        )
+        _alert(event, work, about, "suspected", words, pb.SEVERITY_CRITICAL)
 
 
 def _alert(
@@ -376,13 +401,6 @@ def _alert(
             "is_closed": False,
         },
     )
-
-
-def _close_of(agency_id: str, work: Work, about_id: str, kind: str) -> None:
-    """Close the alert if it is about a case of the agency: what others send under its number answers nothing."""
-    row = work.row(alerts, f"{kind}/{about_id}")
-    if row is not None and row["agency_id"] == agency_id:
-        _close(work, about_id, kind)
 
 
 def _close(work: Work, about_id: str, kind: str) -> None:

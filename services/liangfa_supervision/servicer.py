@@ -11,9 +11,10 @@ from liangfa_kit.errors import Invalid, Precondition
 from liangfa_kit.paging import from_token, to_token
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
+from liangfa_procedure.steps import Procedure, Scope
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceServicer
-from liangfa_supervision import queries
+from liangfa_supervision import progress_queries, queries
 from liangfa_supervision.authority import narrowed
 from liangfa_supervision.hub import Hub
 from liangfa_supervision.viewing import VIEW_CASE_FEED, ViewCaseFeed, require_purpose
@@ -27,6 +28,15 @@ _DIMENSIONS = {
     pb.STATISTICS_DIMENSION_FIELD: "field",
     pb.STATISTICS_DIMENSION_OFFENCE: "offence",
 }
+
+
+_FUNNEL_DIMENSIONS = {
+    pb.FUNNEL_DIMENSION_UNSPECIFIED: "total",
+    pb.FUNNEL_DIMENSION_AGENCY: "agency",
+    pb.FUNNEL_DIMENSION_POLICE: "police",
+    pb.FUNNEL_DIMENSION_MONTH: "month",
+}
+_SECOND = 1_000_000
 
 
 class CursorUnknown(Precondition):
@@ -141,6 +151,26 @@ class SupervisionServicer(SupervisionServiceServicer):
             next_page_token=to_token(rows[size - 1].cursor) if len(rows) > size else "",
         )
 
+    async def GetFunnel(self, request: pb.GetFunnelRequest, _context: Any) -> pb.GetFunnelResponse:
+        """Count how far transfers have come."""
+        wanted = narrowed(current().caller, region=request.region, agency_id=request.agency_id)
+        dimension = _FUNNEL_DIMENSIONS.get(request.dimension, "total")
+        months = (request.month_from, request.month_to)
+        rows = await self._store.read(lambda c: progress_queries.funnel(c, wanted, dimension, months))
+        lines = [pb.FunnelLine(**{**row._mapping, "name": row.name or row.key}) for row in rows]  # noqa: SLF001 - SQLAlchemy's
+        return pb.GetFunnelResponse(lines=lines)
+
+    async def GetTimeInState(self, request: pb.GetTimeInStateRequest, _context: Any) -> pb.GetTimeInStateResponse:
+        """Tell how long transfers lay in each state with each organisation."""
+        wanted = narrowed(current().caller, region=request.region, agency_id=request.agency_id)
+        rows = await self._store.read(
+            lambda c: progress_queries.time_in_state(c, wanted, request.organisation_id, request.state)
+        )
+        order = list(Procedure.load().states[Scope.TRANSFER])
+        place = {state: n for n, state in enumerate(order)}
+        rows = sorted(rows, key=lambda row: (row.organisation_id, place.get(row.state, len(order))))
+        return pb.GetTimeInStateResponse(lines=map(_time_line, rows))
+
 
 def _kinds(kinds: Iterable[int]) -> frozenset[int]:
     """Return the kinds asked for; far more than there are would only burden the database."""
@@ -160,6 +190,22 @@ def _alert_place(token: str) -> tuple[int, int, str] | None:
         return None
     severity, raised_at, key = from_token(token, int, int, str)
     return severity, raised_at, key
+
+
+def _time_line(row: Any) -> pb.TimeInStateLine:
+    left = int(row.left)
+    line = pb.TimeInStateLine(
+        organisation_id=row.organisation_id,
+        organisation_name=row.organisation_name,
+        state=row.state,
+        left=left,
+        mean_seconds=int(row.spent) // left // _SECOND if left else 0,
+        longest_seconds=int(row.longest) // _SECOND,
+        here=int(row.here),
+    )
+    if row.oldest is not None:
+        line.oldest_since.FromDatetime(from_micros(int(row.oldest)))
+    return line
 
 
 def _statistics_line(row: Any) -> pb.StatisticsLine:

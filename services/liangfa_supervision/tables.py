@@ -66,3 +66,42 @@ case_counts = sa.Table(
     sa.Column("fine_hao", sa.BigInteger, nullable=False),
     sa.Index("case_counts_region_month", "region", "month"),
 )
+
+transfer_progress = sa.Table(
+    "transfer_progress",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="transfer id"),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("agency_id", sa.Text, nullable=False, comment="who transfers"),
+    sa.Column("agency_name", sa.Text, nullable=False),
+    sa.Column("police_id", sa.Text, nullable=False, comment="police organ that has the case now"),
+    sa.Column("police_name", sa.Text, nullable=False),
+    sa.Column("month", sa.Text, nullable=False, comment="month of opening, Beijing calendar, YYYY-MM"),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Column("is_delivered", sa.Boolean, nullable=False),
+    sa.Column("is_accepted", sa.Boolean, nullable=False),
+    sa.Column("is_filed", sa.Boolean, nullable=False),
+    sa.Column("is_refused", sa.Boolean, nullable=False),
+    sa.Column("is_prosecuted", sa.Boolean, nullable=False),
+    sa.Column("is_judged", sa.Boolean, nullable=False),
+    sa.Index("transfer_progress_region_month", "region", "month"),
+)
+"""How far each transfer has come. The columns `is_delivered` to `is_judged` say what it has ever reached."""
+
+stays = sa.Table(
+    "stays",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<transfer id>/<sequence of the step that led there>"),
+    sa.Column("open_of", sa.Text, index=True, comment="transfer id while it lies there; NULL once it has left"),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("agency_id", sa.Text, nullable=False, comment="who transfers"),
+    sa.Column("organisation_id", sa.Text, nullable=False, comment="whose turn it is in this state"),
+    sa.Column("organisation_name", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("entered_at", sa.BigInteger, nullable=False),
+    sa.Column("left_at", sa.BigInteger),
+    sa.Index("stays_region", "region", "organisation_id", "state"),
+)
+"""Where transfers lie and lay: one row for each time that one was in a state."""

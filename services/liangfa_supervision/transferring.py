@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from enum import Enum
 from typing import Any
 
 from liangfa_kit.clock import BEIJING
@@ -15,7 +16,8 @@ from liangfa_supervision.wording import Wording
 
 PACKAGE = f"{events_pb2.DESCRIPTOR.package}."
 _NOT_RUNNING = {transfer_pb2.CLOCK_STATE_STOPPED, transfer_pb2.CLOCK_STATE_MOOT}
-_DELIVERED = "delivered"
+_WITH_THE_POLICE = frozenset({"delivered", "accepted"})
+_SUSPECTED, _HANDLED, _DROPS = "crime_suspected", "administrative_handling", "drop_suspicion"
 _SIDES = {
     "agency": ("行政执法机关", "the agency"), "police": ("公安机关", "the police"),
     "procuratorate": ("检察机关", "the procuratorate"), "court": ("法院", "the court"), "party": ("当事人", "the party"),
@@ -107,6 +109,29 @@ def ended_clocks(name: str, message: Any) -> list[str]:
     return [clock.id for clock in clocks if clock.state in _NOT_RUNNING]
 
 
-def is_delivered(name: str, message: Any) -> bool:
-    """Tell whether with this event the case is with the police: it is not untransferred any more."""
-    return name == "StepTaken" and message.step.to_state == _DELIVERED != message.step.from_state
+class Suspicion(Enum):
+    """What an event says of a suspected crime: not with the police, with them, or found to be none by the agency's head."""
+
+    STANDS = "stands"
+    ANSWERED = "answered"
+    DROPPED = "dropped"
+
+
+def suspicion(name: str, message: Any) -> Suspicion | None:
+    """Return what the event says of the suspicion, None for nothing new.
+
+    A crime reported to the police directly is with them too; a transfer that is taken back is not.
+    """
+    if name == "TransferOpened":
+        return Suspicion.STANDS
+    if name != "StepTaken" or message.step.suspect_id or message.step.to_state == message.step.from_state:
+        return None
+    if message.step.to_state in _WITH_THE_POLICE:
+        return Suspicion.ANSWERED
+    if message.step.step == _DROPS:
+        return Suspicion.DROPPED
+    return (
+        Suspicion.STANDS
+        if message.step.from_state in _WITH_THE_POLICE | {_HANDLED} and (message.step.to_state == _SUSPECTED)
+        else None
+    )

@@ -19,6 +19,9 @@ from liangfa_kit.errors import Forbidden, Invalid, PlatformError
 from liangfa_kit.identity import Actor
 from liangfa_kit.settings import Listen, Logging, PlatformSettings, Storage
 from liangfa_kit.verify import journal_faults
+from liangfa_protos.case_transfer.v1 import transfer_pb2
+from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as transfer_rpc
+from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
 from liangfa_protos.enforcement_record.v1 import case_pb2
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as case_rpc
 from liangfa_protos.enforcement_record.v1.case_service_pb2_grpc import CaseServiceStub
@@ -41,6 +44,8 @@ EXPECTED: dict[str, set[str]] = {
     "SupervisionService/GetAlertCounts": AGENCY | SUPERVISORS,
     "SupervisionService/GetStatistics": AGENCY | SUPERVISORS,
     "SupervisionService/GetCaseFeed": AGENCY | SUPERVISORS,
+    "SupervisionService/GetFunnel": AGENCY | SUPERVISORS,
+    "SupervisionService/GetTimeInState": AGENCY | SUPERVISORS,
 }
 OWN = district.officer("market_regulation")
 RELATIONS = {"own": (OWN.agency_id, "420111"), "other": ("hs-labour", "420111"), "far": ("wc-market", "420106")}
@@ -52,7 +57,7 @@ def caller(role: str, agency: str, region: str) -> Actor:
 
 
 @asynccontextmanager
-async def supervised_case(folder: Path) -> AsyncIterator[tuple[Platform, str]]:
+async def supervised_case(folder: Path, *, is_transferred: bool = False) -> AsyncIterator[tuple[Platform, str]]:
     """Run a platform with one suspected case of the district's market regulator, told and alerted."""
     settings = PlatformSettings(
         storage=Storage(folder=folder), listen=Listen(port=0), logging=Logging(level="error", file=folder / "log.json")
@@ -68,8 +73,21 @@ async def supervised_case(folder: Path) -> AsyncIterator[tuple[Platform, str]]:
         assert platform.record is not None
         assert platform.supervision is not None
         await platform.record.relay.drain()
+        if is_transferred:
+            await _open_transfer(platform, reply.case.id)
         await platform.supervision.consumer.drain()
         yield platform, reply.case.id
+
+
+async def _open_transfer(platform: Platform, case_id: str) -> None:
+    request = transfer_rpc.OpenTransferRequest(
+        request_id="open", case_id=case_id, title="某店案", suspect_names=["某甲"], offences=["某罪"],
+        receiver=transfer_pb2.Organisation(id="hs-police", name="公安"),
+        supervisor=transfer_pb2.Organisation(id="hs-procuratorate", name="检察院"),
+    )  # fmt: skip
+    await TransferServiceStub(platform.channel_for(OWN)).OpenTransfer(request)
+    assert platform.transfer is not None
+    await platform.transfer.relay.drain()
 
 
 async def seen(platform: Platform, who: Actor, rpc: str, case_id: str, **asked: Any) -> str:
@@ -89,6 +107,10 @@ async def seen(platform: Platform, who: Actor, rpc: str, case_id: str, **asked: 
         return f"{error.kind.value} {error.reason}"
     if name == "GetStatistics":
         return "sees" if sum(line.cases for line in reply.lines) else "nothing"
+    if name in {"GetFunnel", "GetTimeInState"}:
+        return (
+            "sees" if sum(getattr(line, "opened", 0) + getattr(line, "here", 0) for line in reply.lines) else "nothing"
+        )
     if name == "ListAlerts":
         return "sees" if reply.alerts or reply.total else "nothing"
     return "sees" if (reply.counts if name == "GetAlertCounts" else reply.items) else "nothing"
@@ -112,7 +134,7 @@ def expected(role: str, relation: str, rpc: str) -> str:
 
 async def test_every_rpc_for_every_role_and_relation(tmp_path: Path) -> None:
     """Agencies see their own cases, supervisors their region, nobody else anything."""
-    async with supervised_case(tmp_path) as (platform, case_id):
+    async with supervised_case(tmp_path, is_transferred=True) as (platform, case_id):
         wrong = []
         for rpc in EXPECTED:
             for role in ROLES:
@@ -132,7 +154,7 @@ async def test_every_rpc_for_every_role_and_relation(tmp_path: Path) -> None:
 )  # fmt: skip
 async def test_a_supervisors_region_holds_what_lies_in_it(tmp_path: Path, region: str, sees: bool) -> None:
     """The country, the province and the city see the district's case; neighbours, and a body without a region, do not."""
-    async with supervised_case(tmp_path) as (platform, case_id):
+    async with supervised_case(tmp_path, is_transferred=True) as (platform, case_id):
         for rpc in EXPECTED:
             found = await seen(platform, caller("procurator", "x", region), rpc, case_id)
             assert found == ("sees" if sees else "nothing"), rpc

@@ -47,11 +47,12 @@ async def take(platform: Platform, transfer: transfer_pb2.Transfer, name: str, b
     transfer.CopyFrom((await stub.TakeStep(request)).transfer)
 
 
-async def opened(platform: Platform, by: Actor = OFFICER) -> transfer_pb2.Transfer:
+async def opened(platform: Platform, by: Actor = OFFICER, case_id: str = "") -> transfer_pb2.Transfer:
     known = await register(platform, case("在卤肉中添加罂粟壳，已销售80元。"))
     stub: Any = TransferServiceStub(platform.channel_for(by))
     request = rpc.OpenTransferRequest(
-        request_id="open", case_id=known.id, title=known.title, suspect_names=["张三丰"], offences=["生产、销售有毒、有害食品罪"],
+        request_id="open", case_id=case_id or known.id, title=known.title, suspect_names=["张三丰"],
+        offences=["生产、销售有毒、有害食品罪"],
         receiver=transfer_pb2.Organisation(id="hs-police", name="武汉市公安局洪山区分局"),
         supervisor=transfer_pb2.Organisation(id="hs-procuratorate", name="武汉市洪山区人民检察院"),
     )  # fmt: skip

@@ -252,6 +252,34 @@ STATISTICS_DIMENSION_OFFENCE: StatisticsDimension.ValueType  # 5
 """By offence suspected."""
 Global___StatisticsDimension: _TypeAlias = StatisticsDimension  # noqa: Y015
 
+class _FunnelDimension:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FunnelDimensionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelDimension.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_DIMENSION_UNSPECIFIED: _FunnelDimension.ValueType  # 0
+    """Not stated: one line of totals."""
+    FUNNEL_DIMENSION_AGENCY: _FunnelDimension.ValueType  # 1
+    """By transferring agency."""
+    FUNNEL_DIMENSION_POLICE: _FunnelDimension.ValueType  # 2
+    """By police organ that has the case."""
+    FUNNEL_DIMENSION_MONTH: _FunnelDimension.ValueType  # 3
+    """By month in which the transfer was opened, Beijing calendar (2026-03)."""
+
+class FunnelDimension(_FunnelDimension, metaclass=_FunnelDimensionEnumTypeWrapper):
+    """By what the funnel is counted."""
+
+FUNNEL_DIMENSION_UNSPECIFIED: FunnelDimension.ValueType  # 0
+"""Not stated: one line of totals."""
+FUNNEL_DIMENSION_AGENCY: FunnelDimension.ValueType  # 1
+"""By transferring agency."""
+FUNNEL_DIMENSION_POLICE: FunnelDimension.ValueType  # 2
+"""By police organ that has the case."""
+FUNNEL_DIMENSION_MONTH: FunnelDimension.ValueType  # 3
+"""By month in which the transfer was opened, Beijing calendar (2026-03)."""
+Global___FunnelDimension: _TypeAlias = FunnelDimension  # noqa: Y015
+
 @_typing.final
 class FeedItem(_message.Message):
     """One line of the feed."""
@@ -877,3 +905,233 @@ class GetCaseFeedResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCaseFeedResponse: _TypeAlias = GetCaseFeedResponse  # noqa: Y015
+
+@_typing.final
+class GetFunnelRequest(_message.Message):
+    """Asks for the funnel. Conditions are joined by AND; empty ones do not count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIMENSION_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    MONTH_FROM_FIELD_NUMBER: _builtins.int
+    MONTH_TO_FIELD_NUMBER: _builtins.int
+    dimension: Global___FunnelDimension.ValueType
+    """By what."""
+    region: _builtins.str
+    """Division code; includes what lies in it."""
+    agency_id: _builtins.str
+    """Transferring agency."""
+    month_from: _builtins.str
+    """First month of opening, e.g. 2026-01."""
+    month_to: _builtins.str
+    """Last month of opening."""
+    def __init__(
+        self,
+        *,
+        dimension: Global___FunnelDimension.ValueType = ...,
+        region: _builtins.str = ...,
+        agency_id: _builtins.str = ...,
+        month_from: _builtins.str = ...,
+        month_to: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "dimension", b"dimension", "month_from", b"month_from", "month_to", b"month_to", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFunnelRequest: _TypeAlias = GetFunnelRequest  # noqa: Y015
+
+@_typing.final
+class FunnelLine(_message.Message):
+    """How far transfers have come. Each stage counts those that have ever reached it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    OPENED_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    FILED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    PROSECUTED_FIELD_NUMBER: _builtins.int
+    JUDGED_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Value of the dimension."""
+    name: _builtins.str
+    """Its name for people."""
+    opened: _builtins.int
+    """Transfers opened: a crime is suspected."""
+    delivered: _builtins.int
+    """Delivered to the police."""
+    accepted: _builtins.int
+    """Accepted by the police."""
+    filed: _builtins.int
+    """Filed."""
+    refused: _builtins.int
+    """Filing refused at least once."""
+    prosecuted: _builtins.int
+    """Prosecuted: at least one suspect."""
+    judged: _builtins.int
+    """Judged: at least one suspect."""
+    open: _builtins.int
+    """Not closed yet."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        name: _builtins.str = ...,
+        opened: _builtins.int = ...,
+        delivered: _builtins.int = ...,
+        accepted: _builtins.int = ...,
+        filed: _builtins.int = ...,
+        refused: _builtins.int = ...,
+        prosecuted: _builtins.int = ...,
+        judged: _builtins.int = ...,
+        open: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "delivered", b"delivered", "filed", b"filed", "judged", b"judged", "key", b"key", "name", b"name", "open", b"open", "opened", b"opened", "prosecuted", b"prosecuted", "refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelLine: _TypeAlias = FunnelLine  # noqa: Y015
+
+@_typing.final
+class GetFunnelResponse(_message.Message):
+    """Answers GetFunnel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelLine]:
+        """Lines, most transfers first; by month in the order of the months."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___FunnelLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFunnelResponse: _TypeAlias = GetFunnelResponse  # noqa: Y015
+
+@_typing.final
+class GetTimeInStateRequest(_message.Message):
+    """Asks for the time in states. Conditions are joined by AND; empty ones do not count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    ORGANISATION_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Division code; includes what lies in it."""
+    agency_id: _builtins.str
+    """Transferring agency."""
+    organisation_id: _builtins.str
+    """Organisation at which the transfers lay."""
+    state: _builtins.str
+    """State of the procedure."""
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        agency_id: _builtins.str = ...,
+        organisation_id: _builtins.str = ...,
+        state: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "organisation_id", b"organisation_id", "region", b"region", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTimeInStateRequest: _TypeAlias = GetTimeInStateRequest  # noqa: Y015
+
+@_typing.final
+class TimeInStateLine(_message.Message):
+    """How long transfers lay in one state with one organisation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANISATION_ID_FIELD_NUMBER: _builtins.int
+    ORGANISATION_NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
+    MEAN_SECONDS_FIELD_NUMBER: _builtins.int
+    LONGEST_SECONDS_FIELD_NUMBER: _builtins.int
+    HERE_FIELD_NUMBER: _builtins.int
+    OLDEST_SINCE_FIELD_NUMBER: _builtins.int
+    organisation_id: _builtins.str
+    """Organisation whose turn it was."""
+    organisation_name: _builtins.str
+    """Its name."""
+    state: _builtins.str
+    """State of the procedure."""
+    left: _builtins.int
+    """How often a transfer was there and has left."""
+    mean_seconds: _builtins.int
+    """Mean of those times, in seconds; 0 when none has left."""
+    longest_seconds: _builtins.int
+    """Longest of those times, in seconds."""
+    here: _builtins.int
+    """How many are there now."""
+    @_builtins.property
+    def oldest_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the oldest of them is there; absent when none is."""
+
+    def __init__(
+        self,
+        *,
+        organisation_id: _builtins.str = ...,
+        organisation_name: _builtins.str = ...,
+        state: _builtins.str = ...,
+        left: _builtins.int = ...,
+        mean_seconds: _builtins.int = ...,
+        longest_seconds: _builtins.int = ...,
+        here: _builtins.int = ...,
+        oldest_since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_since", b"oldest_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["here", b"here", "left", b"left", "longest_seconds", b"longest_seconds", "mean_seconds", b"mean_seconds", "oldest_since", b"oldest_since", "organisation_id", b"organisation_id", "organisation_name", b"organisation_name", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeInStateLine: _TypeAlias = TimeInStateLine  # noqa: Y015
+
+@_typing.final
+class GetTimeInStateResponse(_message.Message):
+    """Answers GetTimeInState."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimeInStateLine]:
+        """Lines, by organisation and in the order of the procedure."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___TimeInStateLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTimeInStateResponse: _TypeAlias = GetTimeInStateResponse  # noqa: Y015

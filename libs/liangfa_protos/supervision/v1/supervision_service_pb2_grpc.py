@@ -60,6 +60,16 @@ class SupervisionServiceStub:
                 request_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetCaseFeedRequest.SerializeToString,
                 response_deserializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetCaseFeedResponse.FromString,
                 _registered_method=True)
+        self.GetFunnel = channel.unary_unary(
+                '/liangfa_protos.supervision.v1.SupervisionService/GetFunnel',
+                request_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetFunnelRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetFunnelResponse.FromString,
+                _registered_method=True)
+        self.GetTimeInState = channel.unary_unary(
+                '/liangfa_protos.supervision.v1.SupervisionService/GetTimeInState',
+                request_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetTimeInStateRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetTimeInStateResponse.FromString,
+                _registered_method=True)
 
 
 class SupervisionServiceServicer:
@@ -101,6 +111,20 @@ class SupervisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFunnel(self, request, context):
+        """Counts how far suspected crimes have come: opened, delivered, accepted, filed, prosecuted, judged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTimeInState(self, request, context):
+        """Tells how long transfers have lain in each state with each organisation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SupervisionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +152,16 @@ def add_SupervisionServiceServicer_to_server(servicer, server):
                     servicer.GetCaseFeed,
                     request_deserializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetCaseFeedRequest.FromString,
                     response_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetCaseFeedResponse.SerializeToString,
+            ),
+            'GetFunnel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFunnel,
+                    request_deserializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetFunnelRequest.FromString,
+                    response_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetFunnelResponse.SerializeToString,
+            ),
+            'GetTimeInState': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTimeInState,
+                    request_deserializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetTimeInStateRequest.FromString,
+                    response_serializer=liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetTimeInStateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +300,60 @@ class SupervisionService:
             '/liangfa_protos.supervision.v1.SupervisionService/GetCaseFeed',
             liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetCaseFeedRequest.SerializeToString,
             liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetCaseFeedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFunnel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liangfa_protos.supervision.v1.SupervisionService/GetFunnel',
+            liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetFunnelRequest.SerializeToString,
+            liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetFunnelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTimeInState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liangfa_protos.supervision.v1.SupervisionService/GetTimeInState',
+            liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetTimeInStateRequest.SerializeToString,
+            liangfa__protos_dot_supervision_dot_v1_dot_supervision__service__pb2.GetTimeInStateResponse.FromString,
             options,
             channel_credentials,
             insecure,

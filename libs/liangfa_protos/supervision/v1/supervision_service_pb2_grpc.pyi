@@ -43,6 +43,10 @@ class SupervisionServiceStub:
     """Counts over cases."""
     GetCaseFeed: _grpc.UnaryUnaryMultiCallable[_supervision_service_pb2.GetCaseFeedRequest, _supervision_service_pb2.GetCaseFeedResponse]
     """Reads feed items of one case, oldest first."""
+    GetFunnel: _grpc.UnaryUnaryMultiCallable[_supervision_service_pb2.GetFunnelRequest, _supervision_service_pb2.GetFunnelResponse]
+    """Counts how far suspected crimes have come: opened, delivered, accepted, filed, prosecuted, judged."""
+    GetTimeInState: _grpc.UnaryUnaryMultiCallable[_supervision_service_pb2.GetTimeInStateRequest, _supervision_service_pb2.GetTimeInStateResponse]
+    """Tells how long transfers have lain in each state with each organisation."""
 
 @_typing.type_check_only
 class SupervisionServiceAsyncStub(SupervisionServiceStub):
@@ -59,6 +63,10 @@ class SupervisionServiceAsyncStub(SupervisionServiceStub):
     """Counts over cases."""
     GetCaseFeed: _aio.UnaryUnaryMultiCallable[_supervision_service_pb2.GetCaseFeedRequest, _supervision_service_pb2.GetCaseFeedResponse]  # type: ignore[assignment]
     """Reads feed items of one case, oldest first."""
+    GetFunnel: _aio.UnaryUnaryMultiCallable[_supervision_service_pb2.GetFunnelRequest, _supervision_service_pb2.GetFunnelResponse]  # type: ignore[assignment]
+    """Counts how far suspected crimes have come: opened, delivered, accepted, filed, prosecuted, judged."""
+    GetTimeInState: _aio.UnaryUnaryMultiCallable[_supervision_service_pb2.GetTimeInStateRequest, _supervision_service_pb2.GetTimeInStateResponse]  # type: ignore[assignment]
+    """Tells how long transfers have lain in each state with each organisation."""
 
 class SupervisionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Supervision (执法监督). Everything here is derived from the services' events and can be rebuilt from them."""
@@ -102,5 +110,21 @@ class SupervisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_supervision_service_pb2.GetCaseFeedResponse, _abc.Awaitable[_supervision_service_pb2.GetCaseFeedResponse]]:
         """Reads feed items of one case, oldest first."""
+
+    @_abc_1.abstractmethod
+    def GetFunnel(
+        self,
+        request: _supervision_service_pb2.GetFunnelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_supervision_service_pb2.GetFunnelResponse, _abc.Awaitable[_supervision_service_pb2.GetFunnelResponse]]:
+        """Counts how far suspected crimes have come: opened, delivered, accepted, filed, prosecuted, judged."""
+
+    @_abc_1.abstractmethod
+    def GetTimeInState(
+        self,
+        request: _supervision_service_pb2.GetTimeInStateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_supervision_service_pb2.GetTimeInStateResponse, _abc.Awaitable[_supervision_service_pb2.GetTimeInStateResponse]]:
+        """Tells how long transfers have lain in each state with each organisation."""
 
 def add_SupervisionServiceServicer_to_server(servicer: SupervisionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
