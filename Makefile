@@ -5,7 +5,7 @@ ARGS ?=
 FOLDER ?= var/distributed
 
 ##@ Start here
-.PHONY: help setup demo up-distributed down-distributed test
+.PHONY: help setup demo up-distributed down-distributed secrets test
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -22,6 +22,9 @@ up-distributed: setup ## Run PostgreSQL, Kafka and a process for each service (F
 
 down-distributed: setup ## Stop what up-distributed started
 	$(BIN)/python -m scripts.up_distributed down --folder $(FOLDER)
+
+secrets: ## Make passwords, a CA and certificates for docker compose in var/secrets
+	sh deploy/docker/make-secrets.sh var/secrets
 
 test: setup ## Run every test
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)

@@ -46,6 +46,9 @@ class Database(Fragment):
         description="URL of the role that owns the schemas and migrates them. With it the role in `url` can neither "
         "change a schema nor change or delete what is journalled. Empty: one role does all.",
     )
+    owner_password_file: Path | None = Field(
+        None, description="File that holds the password of the role in `owner_url`; `{service}` is replaced too."
+    )
     reader_count: int = Field(4, ge=1, le=100, description="Connections of each service's readers.")
     statement_seconds: float = Field(30.0, gt=0, description="Longest statement; PostgreSQL only.")
     lock_seconds: float = Field(10.0, gt=0, description="Longest wait for another writer, or for a free reader.")

@@ -16,6 +16,9 @@ Readiness = Callable[[], Sequence[str]]
 CALLS = "calls"
 """The name under which the server says whether calls can be answered: what a load balancer wants to know."""
 
+ALIVE = "alive"
+"""The name under which the server says that it still answers at all: what decides whether to restart it."""
+
 _LOOK_SECONDS = 1.0
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -45,6 +48,8 @@ class Health:
 
     def troubles(self, service: str = "") -> list[str] | None:
         """Return what keeps `service` from being ready; None when there is no such service."""
+        if service == ALIVE:
+            return []
         found = ["The server is shutting down."] if self.is_draining else []
         if service == CALLS:
             return [*found, *self._calls()]
@@ -82,7 +87,7 @@ class Health:
         self, _request: health_pb2.HealthListRequest, _context: Any
     ) -> health_pb2.HealthListResponse:
         """Say of every service whether it is ready."""
-        names = ["", CALLS, *self._readiness]
+        names = ["", ALIVE, CALLS, *self._readiness]
         answers = {name: _NOT_SERVING if self.troubles(name) else _SERVING for name in names}
         return health_pb2.HealthListResponse(
             statuses={name: health_pb2.HealthCheckResponse(status=status) for name, status in answers.items()}

@@ -61,7 +61,12 @@ def postgres_place(database: Database, service: str) -> PostgresPlace | None:
 
 def _owner_place(database: Database, service: str) -> PostgresPlace | None:
     url = _url(database.owner_url, service)
-    return PostgresPlace(url, service) if url and _url(database.url, service) else None
+    if not url or not _url(database.url, service):
+        return None
+    parameters = conninfo_to_dict(url)
+    if database.owner_password_file:
+        parameters["password"] = _password(database.owner_password_file, service)
+    return PostgresPlace(make_conninfo("", **parameters), service)
 
 
 def _url(url: SecretStr, service: str) -> str:
@@ -76,7 +81,7 @@ def _password(file: Path, service: str) -> str:
         raise Invalid(
             f"The database password cannot be read from {path}.",
             message_zh="无法读取数据库密码文件。",
-            remedy="Correct LIANGFA_DATABASE__PASSWORD_FILE, or the file's permissions.",
+            remedy="Correct LIANGFA_DATABASE__PASSWORD_FILE or …__OWNER_PASSWORD_FILE, or the file's permissions.",
             reason="SETTINGS_INVALID",
             path=path,
         ) from error

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from liangfa_kit.errors import Invalid
 from liangfa_kit.settings import Database, PlatformSettings, load
-from liangfa_kit.store.opening import postgres_place
+from liangfa_kit.store.opening import _owner_place, postgres_place
 
 
 def test_without_a_url_every_service_keeps_to_sqlite() -> None:
@@ -38,6 +38,16 @@ def test_the_password_stands_in_no_text_that_settings_or_places_make(tmp_path: P
         assert place is not None
         assert "password=hunter2" in place.conninfo
         assert "hunter2" not in f"{database!r} {database} {place!r} {PlatformSettings(database=database)!r}"
+
+
+def test_the_owner_s_password_may_come_from_a_file_of_its_own(tmp_path: Path) -> None:
+    """Who migrates and who serves have different secrets."""
+    (tmp_path / "owner").write_text("hunter2\n")
+    urls = {"url": SecretStr("postgresql://u@db/x"), "owner_url": SecretStr("postgresql://o@db/x")}
+    place = _owner_place(Database(**urls, owner_password_file=tmp_path / "owner"), "supervision")
+    assert place is not None
+    assert place.conninfo == "user=o dbname=x host=db password=hunter2"
+    assert "hunter2" not in repr(place)
 
 
 def test_a_wrong_url_is_refused_without_repeating_it(monkeypatch: pytest.MonkeyPatch) -> None:

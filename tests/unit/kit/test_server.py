@@ -76,6 +76,7 @@ async def test_health_is_what_the_services_say() -> None:
         listed = await stub.List(health_pb2.HealthListRequest())
         assert {name: answer.status for name, answer in listed.statuses.items()} == {
             "": not_serving,
+            "alive": serving_,
             "calls": serving_,
             "a": not_serving,
             "b": serving_,
@@ -85,6 +86,7 @@ async def test_health_is_what_the_services_say() -> None:
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
         health.drain()
         assert await status("b") == not_serving
+        assert [await status(name) for name in ("calls", "alive")] == [not_serving, serving_]
 
 
 async def test_health_can_be_watched() -> None:
