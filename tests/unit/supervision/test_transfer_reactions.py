@@ -16,6 +16,7 @@ from liangfa_cli import district
 from liangfa_cli.platform import Platform
 from liangfa_kit.clock import ManualClock
 from liangfa_kit.identity import Actor
+from liangfa_kit.telemetry import JOURNAL_POSITION
 from liangfa_procedure.steps import Procedure
 from liangfa_protos.case_transfer.v1 import transfer_pb2
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
@@ -61,15 +62,14 @@ async def opened(platform: Platform, by: Actor = OFFICER, case_id: str = "") -> 
 
 
 async def settled(platform: Platform) -> None:
-    """Publish and apply everything that is committed."""
+    """Return when everything that is committed now is published and applied."""
     assert platform.supervision is not None
-    assert platform.transfer is not None
-    async with asyncio.timeout(30):
-        while True:
-            applied = platform.supervision.consumer.state.applied
-            await asyncio.sleep(0.15)
-            if platform.supervision.consumer.state.applied == applied:
-                return
+    parts = (platform.record, platform.transfer, platform.meeting)
+    gauges = [gauge for part in parts if part is not None for gauge in part.gauges]
+    committed = sum(gauge.read() for gauge in gauges if gauge.metric is JOURNAL_POSITION)
+    async with asyncio.timeout(60):
+        while platform.supervision.consumer.state.applied < committed:
+            await asyncio.sleep(0.02)
 
 
 async def rows(platform: Platform, table: sa.Table) -> list[Any]:
