@@ -31,14 +31,18 @@ from liangfa_kit.objects import ObjectStore
 from liangfa_kit.store.port import Row, Store
 from liangfa_kit.train import Train
 from liangfa_kit.work import Call
+from liangfa_procedure.documents import documents
 from liangfa_procedure.numbering import after
-from liangfa_procedure.writing import Templates
+from liangfa_procedure.writing import Templates, has_number
 from liangfa_protos.case_transfer.v1 import document_pb2 as pb
 from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
 from liangfa_protos.case_transfer.v1 import transfer_pb2
 
 _ATTEMPTS = 8
 """How often a document is written again because another process took its number: then the caller is told."""
+
+
+_NUMBER_STAYS = "更正沿用原文号 (a corrected version keeps the number)"
 
 
 class Desk:
@@ -62,12 +66,15 @@ class Desk:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def preview(
-        self, asked: rpc.DocumentDraft, transfer: transfer_pb2.Transfer, actor: Actor
+        self, asked: rpc.DocumentDraft, transfer: transfer_pb2.Transfer, actor: Actor, corrects: str = ""
     ) -> rpc.PreviewDocumentResponse:
-        """Return the document as it would be issued, with what is missing."""
+        """Return the document as it would be issued, with what is missing; `corrects` names one of which it takes the place."""
         at = self._clock.now()
         found = await self._writing(asked, transfer, actor, at)
-        if asked.code_word:
+        if corrects:
+            before = await self.own_document(transfer.id, corrects, 0, actor)
+            found = found.numbered(before.number)
+        elif asked.code_word:
             require_own_series(await self._series(asked.code_word), asked.code_word, actor.agency_id)
             year = after(None, asked.code_word, at).year
             found = found.numbered(f"{asked.code_word}〔{year}〕{OPEN_SERIAL}号")
@@ -109,6 +116,7 @@ class Desk:
             series = await self._series(asked.code_word)
             require_own_series(series, asked.code_word, actor.agency_id)
             document.number = str(next_number(series, asked.code_word, at))
+        document.number = document.number or found.given_number()
         found = found.numbered(document.number)
         found.require_complete()
         written = await asyncio.to_thread(found.written, self._templates_of(transfer.region))
@@ -135,12 +143,13 @@ class Desk:
         """Return the version that is corrected. Raises `DocumentNotFound`, `Stale`, `Invalid`."""
         before = await self.own_document(request.transfer_id, request.corrects, 0, actor)
         require_version(before, request.expected_version)
-        wrong = []
+        wrong, kind = [], documents()[before.kind]
         if before.kind != request.draft.kind:
             wrong.append(FieldViolation("draft.kind", "KIND_DIFFERS", f"应为 {before.kind} (the kind stays)"))
         if request.draft.code_word:
-            words = "更正沿用原文号 (a corrected version keeps the number)"
-            wrong.append(FieldViolation("draft.code_word", "NUMBER_GIVEN", words))
+            wrong.append(FieldViolation("draft.code_word", "NUMBER_GIVEN", _NUMBER_STAYS))
+        if before.number and has_number(kind) and request.draft.fields.get("number", "") not in {"", before.number}:
+            wrong.append(FieldViolation("draft.fields.number", "NUMBER_GIVEN", _NUMBER_STAYS))
         if wrong:
             raise errors.invalid(wrong)
         return before

@@ -12,7 +12,7 @@ from liangfa_kit.errors import FieldViolation
 from liangfa_kit.identity import Actor
 from liangfa_procedure.documents import DocumentKind, documents
 from liangfa_procedure.filling import Known, chinese_date, filled
-from liangfa_procedure.writing import Draft, Material, Templates, Written, label, missing_fields
+from liangfa_procedure.writing import NUMBER, Draft, Material, Templates, Written, has_number, label, missing_fields
 from liangfa_procedure.writing import TemplateBroken as BrokenFile
 from liangfa_protos.case_transfer.v1 import document_pb2 as pb
 from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
@@ -34,6 +34,10 @@ class Writing:
     def numbered(self, number: str) -> Writing:
         """Return the same with a number."""
         return replace(self, draft=replace(self.draft, number=number))
+
+    def given_number(self) -> str:
+        """Return the number that somebody has given by hand, if the kind states its own."""
+        return self.draft.fields.get(NUMBER, "").strip() if has_number(self.kind) else ""
 
     def missing(self) -> list[tuple[str, str]]:
         """Return id and label of every required field that is empty."""

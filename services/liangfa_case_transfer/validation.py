@@ -19,6 +19,7 @@ from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 
 MAX_TEXT = 20_000
+MAX_DOCUMENT_TEXT = 100_000
 MAX_NAME = 200
 MAX_LIST = 200
 MAX_HELD = 1_000
@@ -95,6 +96,7 @@ def check_draft(draft: document_service_pb2.DocumentDraft) -> None:
         _text("draft.addressee", draft.addressee, MAX_NAME),
         _code_word(draft),
         _size("draft.fields", draft.fields),
+        _whole_text(draft),
         (found for name in sorted(draft.fields) for found in _draft_field(draft, name)),
         _size("draft.materials", draft.materials),
         (found for number, one in enumerate(draft.materials) for found in _material(one, number)),
@@ -190,6 +192,12 @@ def _code_word(draft: document_service_pb2.DocumentDraft) -> Iterator[FieldViola
     ):
         words = "使用机关代字时不填文号 (leave it empty: the number is taken from the series)"
         yield FieldViolation("draft.fields.number", "NUMBER_GIVEN", words)
+
+
+def _whole_text(draft: document_service_pb2.DocumentDraft) -> Iterator[FieldViolation]:
+    if sum(map(len, draft.fields.values())) > MAX_DOCUMENT_TEXT:
+        words = f"全文最多 {MAX_DOCUMENT_TEXT} 个字符 (all fields together)"
+        yield FieldViolation("draft.fields", "TEXT_TOO_LONG", words)
 
 
 def _draft_field(draft: document_service_pb2.DocumentDraft, name: str) -> Iterator[FieldViolation]:

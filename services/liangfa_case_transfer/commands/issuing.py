@@ -18,6 +18,7 @@ from liangfa_kit.errors import FieldViolation, Stale
 from liangfa_kit.store.port import Row
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.numbering import DocumentNumber, after
+from liangfa_procedure.reading import ProcedureError
 from liangfa_protos.case_transfer.v1 import document_pb2 as pb
 from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
 from liangfa_protos.case_transfer.v1 import events_pb2
@@ -89,9 +90,20 @@ def _issue(command: Issue, work: Work) -> rpc.IssueDocumentResponse:
         serial_number = _superseded(document, work)
     elif command.code_word:
         serial_number = _taken_number(document, command.code_word, work)
+    elif work.rows(number_series, "code_word", _code_word(document.number)):
+        words = "该代字的文号由平台编排，请填机关代字 (numbers of this series are taken with `code_word`)"
+        raise errors.invalid([FieldViolation("draft.fields.number", "NUMBER_OF_SERIES", words)])
     save_document(work, document, serial_number)
     work.record(document_stream(document.id), events_pb2.DocumentIssued(document=document))
     return rpc.IssueDocumentResponse(document=document)
+
+
+def _code_word(number: str) -> str:
+    """Return the code word of a number that somebody has given; empty for one in another form."""
+    try:
+        return DocumentNumber.read(number).code_word
+    except ProcedureError:
+        return ""
 
 
 def _taken_number(document: pb.IssuedDocument, code_word: str, work: Work) -> str:
@@ -151,7 +163,7 @@ def _needs(command: Issue) -> tuple[Need, ...]:
     return (
         Need(transfers, "id", (command.document.transfer_id,)),
         Need(issued_documents, "document_id", (command.document.id,)),
-        Need(number_series, "code_word", (command.code_word,)),
+        Need(number_series, "code_word", (command.code_word or _code_word(command.document.number),)),
     )
 
 

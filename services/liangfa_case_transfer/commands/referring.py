@@ -10,16 +10,18 @@ from liangfa_case_transfer.commands.issuing import document_key, save_document
 from liangfa_case_transfer.document_errors import DocumentNotFound
 from liangfa_case_transfer.tables import issued_documents
 from liangfa_kit.errors import FieldViolation
+from liangfa_kit.store.port import Row
 from liangfa_kit.work import Need, Work
 from liangfa_protos.case_transfer.v1 import document_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 
 
-def document_needs(request: rpc.TakeStepRequest) -> Need:
-    """Return the issued documents that a step names."""
+def document_needs(request: rpc.TakeStepRequest, *, passes_on: bool) -> tuple[Need, ...]:
+    """Return the issued documents that a step names, and all of the transfer where it passes the case on."""
     ids = sorted({one.document_id for one in request.documents if one.document_id})
-    return Need(issued_documents, "document_id", tuple(ids))
+    passed = (request.transfer_id,) if passes_on else ()
+    return Need(issued_documents, "document_id", tuple(ids)), Need(issued_documents, "transfer_id", passed)
 
 
 def referred(request: rpc.TakeStepRequest, transfer: pb.Transfer, work: Work) -> list[document_pb2.IssuedDocument]:
@@ -54,11 +56,23 @@ def hand_over(documents: Iterable[document_pb2.IssuedDocument], receivers: Itera
     """Make documents visible to the organisations that a step has handed them to."""
     to = [one for one in receivers if one]
     for document in documents:
-        new = [one for one in to if one not in document.handed_to]
-        if new:
-            row = work.row(issued_documents, document_key(document.id, document.version)) or {}
-            document.handed_to.extend(new)
-            save_document(work, document, row.get("serial_number"))
+        row = work.row(issued_documents, document_key(document.id, document.version))
+        if row is not None:
+            _add_receivers(row, to, work)
+
+
+def pass_documents_on(transfer_id: str, former: str, organ: str, work: Work) -> None:
+    """Make what was handed to the `former` police organ visible to the one that the case is passed on to."""
+    for row in work.rows(issued_documents, "transfer_id", transfer_id):
+        if former in document_pb2.IssuedDocument.FromString(row["body"]).handed_to:
+            _add_receivers(row, [organ], work)
+
+
+def _add_receivers(row: Row, to: Iterable[str], work: Work) -> None:
+    document = document_pb2.IssuedDocument.FromString(row["body"])
+    if new := [one for one in to if one not in document.handed_to]:
+        document.handed_to.extend(new)
+        save_document(work, document, row["serial_number"])
 
 
 def _newest(document_id: str, transfer: pb.Transfer, work: Work) -> document_pb2.IssuedDocument:

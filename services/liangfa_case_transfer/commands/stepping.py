@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from liangfa_case_transfer import errors
 from liangfa_case_transfer.authority import party, side_of, sides
 from liangfa_case_transfer.commands.handing_over import HandOver
-from liangfa_case_transfer.commands.referring import document_needs, filled_in, hand_over, referred
+from liangfa_case_transfer.commands.referring import document_needs, filled_in, hand_over, pass_documents_on, referred
 from liangfa_case_transfer.keyring import Keyring
 from liangfa_case_transfer.records import (
     actor_of,
@@ -23,7 +23,7 @@ from liangfa_case_transfer.tables import former_receivers, taken_steps, transfer
 from liangfa_case_transfer.timing import Clocks
 from liangfa_case_transfer.validation import check_step
 from liangfa_kit.errors import FieldViolation
-from liangfa_kit.work import Handler, Work
+from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.clocks import Calendar
 from liangfa_procedure.documents import documents
 from liangfa_procedure.steps import Procedure, Scope, Step
@@ -58,7 +58,7 @@ class SteppingCommands:
             "TakeStep",
             self._take,
             rpc.TakeStepResponse,
-            lambda c: (*transfer_needs(c.request.transfer_id), document_needs(c.request)),
+            _needs,
             lambda c: (transfer_stream(c.request.transfer_id),),
         )
 
@@ -125,6 +125,13 @@ class SteppingCommands:
         return rpc.TakeStepResponse(
             transfer=transfer, step=taken, clocks=changed, receipt=receipt, further_receipts=given[1:]
         )
+
+
+def _needs(command: Take) -> tuple[Need, ...]:
+    request = command.request
+    step = PROCEDURE.steps.get(request.step)
+    passes_on = step is not None and RECEIVING_ORGAN in step.required_fields
+    return (*transfer_needs(request.transfer_id), *document_needs(request, passes_on=passes_on))
 
 
 def allowed_step(request: rpc.TakeStepRequest, transfer: pb.Transfer, work: Work) -> Step:
@@ -232,6 +239,7 @@ def _pass_on(request: rpc.TakeStepRequest, transfer: pb.Transfer, running: Clock
     key = f"{transfer.id}/{former.id}"
     work.save(former_receivers, {"id": key, "transfer_id": transfer.id, "organisation_id": former.id})
     running.pass_on(former.id)
+    pass_documents_on(transfer.id, former.id, organ, work)
 
 
 def _refuse_open_courses(step: Step, transfer: pb.Transfer) -> None:

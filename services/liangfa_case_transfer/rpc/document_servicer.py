@@ -45,7 +45,7 @@ class DocumentServicer(DocumentServiceServicer):
         """Show a document before it is issued."""
         transfer = await seen_transfer(self._store, request.transfer_id)
         check_draft(request.draft)
-        return await self._desk.preview(request.draft, transfer, current().caller)
+        return await self._desk.preview(request.draft, transfer, current().caller, request.corrects)
 
     async def IssueDocument(self, request: rpc.IssueDocumentRequest, _context: Any) -> rpc.IssueDocumentResponse:
         """Issue a document."""

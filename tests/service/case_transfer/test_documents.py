@@ -215,6 +215,10 @@ async def test_a_document_of_another_transfer_is_not_found(service: Service) -> 
         ({"fields": {"number": "甲〔2026〕1号"}}, "draft.fields.number"),
         ({"fields": {"colour": "红"}}, "draft.fields.colour"),
         ({"fields": {"grounds": "x" * 20_001}}, "draft.fields.grounds"),
+        (
+            {"fields": dict.fromkeys(("agency", "party", "charge", "grounds", "phone", "handler"), "x" * 19_000)},
+            "draft.fields",
+        ),
         ({"materials": [pb.Material(title="甲", sha256="short")]}, "draft.materials[0].sha256"),
         ({"materials": [MATERIAL] * 201}, "draft.materials"),
         ({"addressee": "某某公司"}, "draft.addressee"),
@@ -268,3 +272,36 @@ async def test_a_broken_template_of_the_region_is_told_and_none_is_put_in_its_pl
         assert (letter.number, letter.template) == ("洪市监移〔2026〕1号", path.name)
         assert letter.template_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert text_of(await service.file(letter)).startswith("本区格式")
+
+
+async def test_a_number_of_one_s_own_is_kept_unless_the_platform_gives_that_series(service: Service) -> None:
+    """Numbers from another register are taken as they are; one of a series that is given here could be given twice."""
+    transfer = await service.open()
+    own = {"number": "鄂武刑立字〔2026〕0012号", "charge": "罪名"}
+    notice = await service.issue(transfer, "filing_notice", POLICE, code_word="", fields=own)
+    assert (notice.number, notice.fields["number"]) == (own["number"], own["number"])
+    await service.issue(transfer, "filing_notice", POLICE, code_word="洪公立")
+    again = service.issue(transfer, "filing_notice", POLICE, code_word="", fields={"number": "洪公立〔2026〕2号"})
+    assert (await refusal(again, Invalid)).violations[0].reason == "NUMBER_OF_SERIES"
+    assert (await service.issue(transfer, "filing_notice", POLICE, code_word="洪公立")).number == "洪公立〔2026〕2号"
+
+
+async def test_a_correction_is_previewed_under_its_number_and_takes_no_other(service: Service) -> None:
+    """The number is not missing, and cannot be replaced by hand."""
+    transfer = await service.open()
+    first = await service.issue(transfer, LETTER)
+    draft = rpc.DocumentDraft(kind=LETTER, fields={"grounds": "更正", "phone": "1", "materials": "无"})
+    asked = rpc.PreviewDocumentRequest(transfer_id=transfer.id, draft=draft, corrects=first.id)
+    reply = await service.desk().PreviewDocument(asked)
+    assert (list(reply.missing), first.number in text_of(reply.content)) == ([], True)
+    draft.fields["number"] = "洪市监移〔2026〕9号"
+    request = rpc.IssueDocumentRequest(
+        request_id="c",
+        transfer_id=transfer.id,
+        draft=draft,
+        corrects=first.id,
+        expected_version=1,
+        correction_reason="误",
+    )
+    error = await refusal(service.desk().IssueDocument(request), Invalid)
+    assert [violation.field for violation in error.violations] == ["draft.fields.number"]

@@ -149,3 +149,22 @@ async def test_a_document_of_nobody_or_of_another_goes_with_no_step(service: Ser
         error = await refusal(service.take(transfer, "deliver_transfer", OFFICER, documents=asked), NotFound)
         assert error.reason == "DOCUMENT_NOT_FOUND"
     assert transfer.state == "approved"
+
+
+async def test_what_was_handed_to_one_police_organ_goes_with_the_case_to_the_next(service: Service) -> None:
+    """The organ that the case is passed on to reads the letter; the first one still does; the agency's own stays its own."""
+    transfer = await approved(service)
+    documents = await issued(service, transfer)
+    await service.issue(transfer, "approval_form")
+    await service.take(transfer, "deliver_transfer", OFFICER, documents=named(documents))
+    await service.take(transfer, "accept_transfer")
+    city = person("city-police", "police", "420100")
+    await refusal(seen(service, transfer, city), NotFound)
+    notice = await service.issue(transfer, "forward_notice", POLICE)
+    fields = {"receiving_organ": "city-police", "receiving_organ_name": "武汉市公安局", "reason": "地域管辖"}
+    asked = [pb.Document(document_id=notice.id)]
+    await service.take(transfer, "forward_transfer", POLICE, fields=fields, documents=asked)
+    given = {(kind, 1) for kind in DELIVERY}
+    assert given <= await seen(service, transfer, city)
+    assert given <= await seen(service, transfer, POLICE)
+    assert ("approval_form", 1) not in await seen(service, transfer, city)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from liangfa_protos.case_transfer.v1 import document_pb2 as liangfa__protos_dot_case__transfer_dot_v1_dot_document__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6liangfa_protos/case_transfer/v1/document_service.proto\x12\x1fliangfa_protos.case_transfer.v1\x1a.liangfa_protos/case_transfer/v1/document.proto\"\x90\x02\n\rDocumentDraft\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x12\n\nsuspect_id\x18\x02 \x01(\t\x12\x11\n\taddressee\x18\x03 \x01(\t\x12\x11\n\tcode_word\x18\x04 \x01(\t\x12J\n\x06\x66ields\x18\x05 \x03(\x0b\x32:.liangfa_protos.case_transfer.v1.DocumentDraft.FieldsEntry\x12<\n\tmaterials\x18\x06 \x03(\x0b\x32).liangfa_protos.case_transfer.v1.Material\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"l\n\x16PreviewDocumentRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12=\n\x05\x64raft\x18\x02 \x01(\x0b\x32..liangfa_protos.case_transfer.v1.DocumentDraft\"\x82\x02\n\x17PreviewDocumentResponse\x12T\n\x06\x66ields\x18\x01 \x03(\x0b\x32\x44.liangfa_protos.case_transfer.v1.PreviewDocumentResponse.FieldsEntry\x12>\n\x07missing\x18\x02 \x03(\x0b\x32-.liangfa_protos.case_transfer.v1.MissingField\x12\x11\n\taddressee\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc5\x01\n\x14IssueDocumentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0btransfer_id\x18\x02 \x01(\t\x12=\n\x05\x64raft\x18\x03 \x01(\x0b\x32..liangfa_protos.case_transfer.v1.DocumentDraft\x12\x10\n\x08\x63orrects\x18\x04 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x05 \x01(\x05\x12\x19\n\x11\x63orrection_reason\x18\x06 \x01(\t\"Z\n\x15IssueDocumentResponse\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\"O\n\x12GetDocumentRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\"X\n\x13GetDocumentResponse\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\"y\n\x17\x44ownloadDocumentRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x13\n\x0bscan_sha256\x18\x05 \x01(\t\";\n\x18\x44ownloadDocumentResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\xb0\x01\n\x17\x41ttachSignedScanRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x11\n\tfile_name\x18\x04 \x01(\t\x12\x12\n\nmedia_type\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x08 \x01(\x0c\"]\n\x18\x41ttachSignedScanResponse\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\"`\n\x14ListDocumentsRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"t\n\x15ListDocumentsResponse\x12\x42\n\tdocuments\x18\x01 \x03(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x15\x45xportCaseFileRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\")\n\x16\x45xportCaseFileResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x32\xb0\x07\n\x0f\x44ocumentService\x12\x84\x01\n\x0fPreviewDocument\x12\x37.liangfa_protos.case_transfer.v1.PreviewDocumentRequest\x1a\x38.liangfa_protos.case_transfer.v1.PreviewDocumentResponse\x12~\n\rIssueDocument\x12\x35.liangfa_protos.case_transfer.v1.IssueDocumentRequest\x1a\x36.liangfa_protos.case_transfer.v1.IssueDocumentResponse\x12x\n\x0bGetDocument\x12\x33.liangfa_protos.case_transfer.v1.GetDocumentRequest\x1a\x34.liangfa_protos.case_transfer.v1.GetDocumentResponse\x12\x89\x01\n\x10\x44ownloadDocument\x12\x38.liangfa_protos.case_transfer.v1.DownloadDocumentRequest\x1a\x39.liangfa_protos.case_transfer.v1.DownloadDocumentResponse0\x01\x12\x89\x01\n\x10\x41ttachSignedScan\x12\x38.liangfa_protos.case_transfer.v1.AttachSignedScanRequest\x1a\x39.liangfa_protos.case_transfer.v1.AttachSignedScanResponse(\x01\x12~\n\rListDocuments\x12\x35.liangfa_protos.case_transfer.v1.ListDocumentsRequest\x1a\x36.liangfa_protos.case_transfer.v1.ListDocumentsResponse\x12\x83\x01\n\x0e\x45xportCaseFile\x12\x36.liangfa_protos.case_transfer.v1.ExportCaseFileRequest\x1a\x37.liangfa_protos.case_transfer.v1.ExportCaseFileResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6liangfa_protos/case_transfer/v1/document_service.proto\x12\x1fliangfa_protos.case_transfer.v1\x1a.liangfa_protos/case_transfer/v1/document.proto\"\x90\x02\n\rDocumentDraft\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x12\n\nsuspect_id\x18\x02 \x01(\t\x12\x11\n\taddressee\x18\x03 \x01(\t\x12\x11\n\tcode_word\x18\x04 \x01(\t\x12J\n\x06\x66ields\x18\x05 \x03(\x0b\x32:.liangfa_protos.case_transfer.v1.DocumentDraft.FieldsEntry\x12<\n\tmaterials\x18\x06 \x03(\x0b\x32).liangfa_protos.case_transfer.v1.Material\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"~\n\x16PreviewDocumentRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12=\n\x05\x64raft\x18\x02 \x01(\x0b\x32..liangfa_protos.case_transfer.v1.DocumentDraft\x12\x10\n\x08\x63orrects\x18\x03 \x01(\t\"\x82\x02\n\x17PreviewDocumentResponse\x12T\n\x06\x66ields\x18\x01 \x03(\x0b\x32\x44.liangfa_protos.case_transfer.v1.PreviewDocumentResponse.FieldsEntry\x12>\n\x07missing\x18\x02 \x03(\x0b\x32-.liangfa_protos.case_transfer.v1.MissingField\x12\x11\n\taddressee\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc5\x01\n\x14IssueDocumentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0btransfer_id\x18\x02 \x01(\t\x12=\n\x05\x64raft\x18\x03 \x01(\x0b\x32..liangfa_protos.case_transfer.v1.DocumentDraft\x12\x10\n\x08\x63orrects\x18\x04 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x05 \x01(\x05\x12\x19\n\x11\x63orrection_reason\x18\x06 \x01(\t\"Z\n\x15IssueDocumentResponse\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\"O\n\x12GetDocumentRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\"X\n\x13GetDocumentResponse\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\"y\n\x17\x44ownloadDocumentRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x13\n\x0bscan_sha256\x18\x05 \x01(\t\";\n\x18\x44ownloadDocumentResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\xb0\x01\n\x17\x41ttachSignedScanRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x11\n\tfile_name\x18\x04 \x01(\t\x12\x12\n\nmedia_type\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x08 \x01(\x0c\"]\n\x18\x41ttachSignedScanResponse\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\"`\n\x14ListDocumentsRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"t\n\x15ListDocumentsResponse\x12\x42\n\tdocuments\x18\x01 \x03(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x15\x45xportCaseFileRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\")\n\x16\x45xportCaseFileResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x32\xb0\x07\n\x0f\x44ocumentService\x12\x84\x01\n\x0fPreviewDocument\x12\x37.liangfa_protos.case_transfer.v1.PreviewDocumentRequest\x1a\x38.liangfa_protos.case_transfer.v1.PreviewDocumentResponse\x12~\n\rIssueDocument\x12\x35.liangfa_protos.case_transfer.v1.IssueDocumentRequest\x1a\x36.liangfa_protos.case_transfer.v1.IssueDocumentResponse\x12x\n\x0bGetDocument\x12\x33.liangfa_protos.case_transfer.v1.GetDocumentRequest\x1a\x34.liangfa_protos.case_transfer.v1.GetDocumentResponse\x12\x89\x01\n\x10\x44ownloadDocument\x12\x38.liangfa_protos.case_transfer.v1.DownloadDocumentRequest\x1a\x39.liangfa_protos.case_transfer.v1.DownloadDocumentResponse0\x01\x12\x89\x01\n\x10\x41ttachSignedScan\x12\x38.liangfa_protos.case_transfer.v1.AttachSignedScanRequest\x1a\x39.liangfa_protos.case_transfer.v1.AttachSignedScanResponse(\x01\x12~\n\rListDocuments\x12\x35.liangfa_protos.case_transfer.v1.ListDocumentsRequest\x1a\x36.liangfa_protos.case_transfer.v1.ListDocumentsResponse\x12\x83\x01\n\x0e\x45xportCaseFile\x12\x36.liangfa_protos.case_transfer.v1.ExportCaseFileRequest\x1a\x37.liangfa_protos.case_transfer.v1.ExportCaseFileResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,35 +41,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENTDRAFT_FIELDSENTRY']._serialized_start=367
   _globals['_DOCUMENTDRAFT_FIELDSENTRY']._serialized_end=412
   _globals['_PREVIEWDOCUMENTREQUEST']._serialized_start=414
-  _globals['_PREVIEWDOCUMENTREQUEST']._serialized_end=522
-  _globals['_PREVIEWDOCUMENTRESPONSE']._serialized_start=525
-  _globals['_PREVIEWDOCUMENTRESPONSE']._serialized_end=783
+  _globals['_PREVIEWDOCUMENTREQUEST']._serialized_end=540
+  _globals['_PREVIEWDOCUMENTRESPONSE']._serialized_start=543
+  _globals['_PREVIEWDOCUMENTRESPONSE']._serialized_end=801
   _globals['_PREVIEWDOCUMENTRESPONSE_FIELDSENTRY']._serialized_start=367
   _globals['_PREVIEWDOCUMENTRESPONSE_FIELDSENTRY']._serialized_end=412
-  _globals['_ISSUEDOCUMENTREQUEST']._serialized_start=786
-  _globals['_ISSUEDOCUMENTREQUEST']._serialized_end=983
-  _globals['_ISSUEDOCUMENTRESPONSE']._serialized_start=985
-  _globals['_ISSUEDOCUMENTRESPONSE']._serialized_end=1075
-  _globals['_GETDOCUMENTREQUEST']._serialized_start=1077
-  _globals['_GETDOCUMENTREQUEST']._serialized_end=1156
-  _globals['_GETDOCUMENTRESPONSE']._serialized_start=1158
-  _globals['_GETDOCUMENTRESPONSE']._serialized_end=1246
-  _globals['_DOWNLOADDOCUMENTREQUEST']._serialized_start=1248
-  _globals['_DOWNLOADDOCUMENTREQUEST']._serialized_end=1369
-  _globals['_DOWNLOADDOCUMENTRESPONSE']._serialized_start=1371
-  _globals['_DOWNLOADDOCUMENTRESPONSE']._serialized_end=1430
-  _globals['_ATTACHSIGNEDSCANREQUEST']._serialized_start=1433
-  _globals['_ATTACHSIGNEDSCANREQUEST']._serialized_end=1609
-  _globals['_ATTACHSIGNEDSCANRESPONSE']._serialized_start=1611
-  _globals['_ATTACHSIGNEDSCANRESPONSE']._serialized_end=1704
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=1706
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=1802
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=1804
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1920
-  _globals['_EXPORTCASEFILEREQUEST']._serialized_start=1922
-  _globals['_EXPORTCASEFILEREQUEST']._serialized_end=1966
-  _globals['_EXPORTCASEFILERESPONSE']._serialized_start=1968
-  _globals['_EXPORTCASEFILERESPONSE']._serialized_end=2009
-  _globals['_DOCUMENTSERVICE']._serialized_start=2012
-  _globals['_DOCUMENTSERVICE']._serialized_end=2956
+  _globals['_ISSUEDOCUMENTREQUEST']._serialized_start=804
+  _globals['_ISSUEDOCUMENTREQUEST']._serialized_end=1001
+  _globals['_ISSUEDOCUMENTRESPONSE']._serialized_start=1003
+  _globals['_ISSUEDOCUMENTRESPONSE']._serialized_end=1093
+  _globals['_GETDOCUMENTREQUEST']._serialized_start=1095
+  _globals['_GETDOCUMENTREQUEST']._serialized_end=1174
+  _globals['_GETDOCUMENTRESPONSE']._serialized_start=1176
+  _globals['_GETDOCUMENTRESPONSE']._serialized_end=1264
+  _globals['_DOWNLOADDOCUMENTREQUEST']._serialized_start=1266
+  _globals['_DOWNLOADDOCUMENTREQUEST']._serialized_end=1387
+  _globals['_DOWNLOADDOCUMENTRESPONSE']._serialized_start=1389
+  _globals['_DOWNLOADDOCUMENTRESPONSE']._serialized_end=1448
+  _globals['_ATTACHSIGNEDSCANREQUEST']._serialized_start=1451
+  _globals['_ATTACHSIGNEDSCANREQUEST']._serialized_end=1627
+  _globals['_ATTACHSIGNEDSCANRESPONSE']._serialized_start=1629
+  _globals['_ATTACHSIGNEDSCANRESPONSE']._serialized_end=1722
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=1724
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=1820
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=1822
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1938
+  _globals['_EXPORTCASEFILEREQUEST']._serialized_start=1940
+  _globals['_EXPORTCASEFILEREQUEST']._serialized_end=1984
+  _globals['_EXPORTCASEFILERESPONSE']._serialized_start=1986
+  _globals['_EXPORTCASEFILERESPONSE']._serialized_end=2027
+  _globals['_DOCUMENTSERVICE']._serialized_start=2030
+  _globals['_DOCUMENTSERVICE']._serialized_end=2974
 # @@protoc_insertion_point(module_scope)

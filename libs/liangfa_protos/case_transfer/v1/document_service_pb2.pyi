@@ -93,8 +93,11 @@ class PreviewDocumentRequest(_message.Message):
 
     TRANSFER_ID_FIELD_NUMBER: _builtins.int
     DRAFT_FIELD_NUMBER: _builtins.int
+    CORRECTS_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
     """Transfer."""
+    corrects: _builtins.str
+    """Document of which it would be a corrected version, with that document's number."""
     @_builtins.property
     def draft(self) -> Global___DocumentDraft:
         """What it is to say."""
@@ -104,10 +107,11 @@ class PreviewDocumentRequest(_message.Message):
         *,
         transfer_id: _builtins.str = ...,
         draft: Global___DocumentDraft | None = ...,
+        corrects: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "draft", b"draft", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
