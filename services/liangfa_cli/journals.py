@@ -113,7 +113,7 @@ async def tend_consumer(
         else:
             raise Invalid(
                 f"Unknown action {action!r}.",
-                remedy="Say aside, replay, rebuild, tail or topics.",
+                remedy="Say aside, replay, rebuild, renew, tail or topics.",
                 reason="ACTION_UNKNOWN",
             )
     finally:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,6 +17,9 @@ from rich.markup import escape
 from liangfa_cli import ledger, transfers
 from liangfa_cli.options import Address, Agency, AgencyName, AgencyType, As, Folder, Person, PersonName, Region
 from liangfa_kit.errors import PlatformError
+
+if TYPE_CHECKING:
+    from liangfa_cli.journals import Checked
 
 app = typer.Typer(
     no_args_is_help=True, help="两法 Liangfa: enforcement and criminal justice, linked.", add_completion=False
@@ -141,8 +144,13 @@ def verify(folder: Folder = Path("var")) -> None:
     from liangfa_cli.journals import checked
     from liangfa_kit.settings import PlatformSettings, Storage, load
 
+    _show_checked(asyncio.run(checked(load(PlatformSettings, storage=Storage(folder=folder)))))
+
+
+def _show_checked(parts: Sequence[Checked]) -> None:
+    """Print what verifying found; end with exit code 1 when there is a fault."""
     bad = 0
-    for part in asyncio.run(checked(load(PlatformSettings, storage=Storage(folder=folder)))):
+    for part in parts:
         bad += len(part.faults)
         out.print(
             f"{part.name}: {part.what}, "
@@ -151,7 +159,23 @@ def verify(folder: Folder = Path("var")) -> None:
         for fault in part.faults:
             told = f"position {fault.position}, {fault.stream} v{fault.version}: {fault.message}"
             out.print(f"  [red]{fault.rule}[/] {escape(told)}", soft_wrap=True)
-    raise typer.Exit(1 if bad else 0)
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="New folder for the copy.")],
+    folder: Folder = Path("var"),
+) -> None:
+    """Copy a platform's data while it runs, and verify the copy; exit code 1 names what is wrong with it."""
+    from liangfa_cli.backing_up import back_up
+    from liangfa_kit.settings import PlatformSettings, Storage, load
+
+    settings = load(PlatformSettings, storage=Storage(folder=folder))
+    parts = asyncio.run(back_up(settings, target, lambda line: err.print(f"[dim]{escape(line)}[/]")))
+    _show_checked(parts)
+    out.print(f"Backed up to {target}. Start it with: liangfa up --folder {target}", soft_wrap=True)
 
 
 @app.command()
@@ -353,7 +377,7 @@ def import_table(
 @app.command()
 def events(
     action: Annotated[
-        str, typer.Argument(help="aside: list what was set aside; replay; rebuild; tail; topics")
+        str, typer.Argument(help="aside: list what was set aside; replay; rebuild; renew; tail; topics")
     ] = "aside",
     name: Annotated[str, typer.Argument(help="Event to replay; service or topic to tail, all when left out.")] = "",
     folder: Folder = Path("var"),
@@ -362,7 +386,11 @@ def events(
     payload: Annotated[bool, typer.Option("--payload", help="tail: show the content too (personal data).")] = False,
     consumer: Annotated[str, typer.Option(help="Whose: supervision or joint_meeting.")] = "supervision",
 ) -> None:
-    """Look after the events: what was set aside, replay, rebuild (platform stopped), tail and topics (any time)."""
+    """Look after the events: what was set aside, replay, rebuild, renew (platform stopped), tail and topics (any time).
+
+    renew: after a restore, publish every journal into a new log; what was applied is not applied again.
+    """
+    from liangfa_cli.backing_up import begin_anew
     from liangfa_cli.journals import tend_consumer
     from liangfa_cli.topics import make_topics, tail
     from liangfa_kit import logs
@@ -377,6 +405,11 @@ def events(
                 asyncio.run(tail(settings, name, out, from_start=from_start, once=once, payload=payload))
             elif action == "topics":
                 asyncio.run(make_topics(settings, out))
+            elif action == "renew":
+                names = ", ".join(begin_anew(settings))
+                out.print(
+                    f"{names}: the next start publishes every journal into the log and reads it from the beginning."
+                )
             else:
                 asyncio.run(tend_consumer(settings, action, name, out, consumer))
     finally:
