@@ -24,8 +24,13 @@ class Scope(StrEnum):
     SUSPECT = "suspect"
 
 
-BEGINNINGS = {Scope.TRANSFER: frozenset({"crime_suspected"}), Scope.SUSPECT: frozenset({"investigated"})}
-"""Where a transfer begins by its first step, and a suspect when he is named."""
+SEPARATE_CASE = "separate_case"
+"""Where the course of a suspect ends in one transfer because it goes on in another: by no step of the table."""
+BEGINNINGS = {
+    Scope.TRANSFER: frozenset({"crime_suspected"}),
+    Scope.SUSPECT: frozenset({"investigated", SEPARATE_CASE}),
+}
+"""Where a transfer begins by its first step, and a suspect when he is named; and what is reached by no step."""
 
 
 COURSES_RUN_IN = "filed"

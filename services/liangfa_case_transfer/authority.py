@@ -24,6 +24,8 @@ READING = ACTING | {LEGAL, JUSTICE}
 OVERSEEING = frozenset({PROCURATOR, CHIEF, JUDGE, JUSTICE})
 """Who sees the transfers of the region, taking part or not."""
 
+DIVIDING = {POLICE_HEAD: "police", CHIEF: "procuratorate", JUDGE: "court"}
+"""Who splits and joins filed cases, by the side on which they must stand."""
 FORMER_RECEIVER = "former_receiver"
 """A police organ that has passed the case on: of the steps it may take those that say so."""
 
@@ -38,6 +40,8 @@ RULES: dict[str, frozenset[str]] = {
     f"{_SERVICE}ListClocks": READING,
     f"{_SERVICE}ExtendClock": frozenset({HEAD, POLICE_HEAD, CHIEF, JUDGE}),
     f"{_SERVICE}SignReceipt": ACTING,
+    f"{_SERVICE}SplitTransfer": frozenset(DIVIDING),
+    f"{_SERVICE}JoinTransfer": frozenset(DIVIDING),
     f"{_SERVICE}ListReceipts": READING,
     f"{_SERVICE}ListPublicKeys": READING,
     f"{_SERVICE}ListReceiptGaps": READING,
@@ -81,6 +85,12 @@ def sides(actor: Actor, transfer: pb.Transfer) -> frozenset[str]:
         "court": JUDGE in actor.roles and covers(actor.region, transfer.region),
     }
     return frozenset(side for side, is_there in found.items() if is_there)
+
+
+def may_divide(actor: Actor, transfer: pb.Transfer) -> bool:
+    """Tell whether `actor` may split the transfer, or join it with another one."""
+    here = sides(actor, transfer)
+    return any(role in actor.roles and side in here for role, side in DIVIDING.items())
 
 
 def party(transfer: pb.Transfer, side: str) -> pb.Organisation:

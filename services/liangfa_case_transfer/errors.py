@@ -75,6 +75,15 @@ def not_your_organisation(step: Step) -> StepNotYours:
     )
 
 
+def may_not_divide() -> StepNotYours:
+    """Return the refusal of splitting and joining by others than those who have the case."""
+    return StepNotYours(
+        "Splitting and joining is for the head of the police organ, the chief procurator or the judge who has the case.",
+        message_zh="分案、并案应由办理该案的公安机关负责人、检察长或者审判人员进行。",
+        remedy="Ask whoever has the case.",
+    )
+
+
 class StepExhausted(Precondition):
     """The law allows the step only so often."""
 

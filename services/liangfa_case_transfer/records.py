@@ -57,6 +57,7 @@ def transfer_row(transfer: pb.Transfer, *, steps: int, receipts: int, last_recei
         "receipts": receipts,
         "last_receipt": last_receipt,
         "clocks": clocks,
+        "part": transfer.id if transfer.split_from else "",
         "body": transfer.SerializeToString(deterministic=True),
     }
 

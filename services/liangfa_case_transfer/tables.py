@@ -24,8 +24,11 @@ transfers = sa.Table(
     sa.Column("receipts", sa.BigInteger, nullable=False, comment="how many receipts were given"),
     sa.Column("last_receipt", sa.Text, nullable=False, comment="SHA-256 of the newest receipt's statement"),
     sa.Column("clocks", sa.BigInteger, nullable=False, comment="how many limits were started"),
+    sa.Column(
+        "part", sa.Text, nullable=False, comment="empty, or its own id when it was split off: the case has several"
+    ),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Transfer"),
-    sa.Index("transfers_case_of_sender", "case_id", "sender_id", unique=True),
+    sa.Index("transfers_part_of_case", "case_id", "sender_id", "part", unique=True),
     sa.Index("transfers_changed", "changed_at", "id"),
     sa.Index("transfers_sender", "sender_id", "changed_at"),
     sa.Index("transfers_receiver", "receiver_id", "changed_at"),

@@ -75,13 +75,8 @@ class Clocks:
 
         Returns whether there were any: a limit that waits for the signature is ended like one that runs.
         """
-        events = Procedure.load().step(receipt.step).on_receipt
-        waiting = (rule for event in events for rule in Rules.load().started_by(event, self._transfer.sector))
-        ended = [
-            rule.id
-            for rule in waiting
-            if rule.id not in receipt.moot and (step is None or rule.ends_on in step.tells or step.ends_rule(rule))
-        ]
+        waiting = starts_on_receipt(receipt, self._transfer.sector)
+        ended = [rule.id for rule in waiting if step is None or rule.ends_on in step.tells or step.ends_rule(rule)]
         receipt.moot.extend(ended)
         return bool(ended)
 
@@ -208,6 +203,13 @@ class Clocks:
     def _put(self, clock: pb.Clock) -> None:
         self._all[clock.id] = self.touched[clock.id] = clock
         self._work.save(clocks, clock_row(clock, self._transfer))
+
+
+def starts_on_receipt(receipt: pb.Receipt, sector: str) -> list[Rule]:
+    """Return the rules whose limits begin when the receipt is signed for."""
+    events = Procedure.load().step(receipt.step).on_receipt
+    waiting = (rule for event in events for rule in Rules.load().started_by(event, sector))
+    return [rule for rule in waiting if rule.id not in receipt.moot]
 
 
 def counted(clock: pb.Clock, in_custody: bool, calendar: Calendar) -> Due:

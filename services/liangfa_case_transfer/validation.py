@@ -67,6 +67,11 @@ def check_step(request: rpc.TakeStepRequest) -> None:
     )
 
 
+def check_division(reason: str, title: str = "") -> None:
+    """Raise `Invalid` with every violation of a request to split or join."""
+    _check(_text("reason", reason, MAX_TEXT, is_required=True), _text("title", title, 500))
+
+
 def check_extension(request: rpc.ExtendClockRequest) -> None:
     """Raise `Invalid` with every violation of a request for more time."""
     _check(_text("ground", request.ground, MAX_TEXT), _text("approver", request.approver, MAX_NAME))

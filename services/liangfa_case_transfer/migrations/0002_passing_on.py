@@ -19,7 +19,7 @@ def upgrade() -> None:
     former_receivers.create(connection, checkfirst=True)
     if "transfers_case" in {index["name"] for index in sa.inspect(connection).get_indexes("transfers")}:
         op.drop_index("transfers_case", "transfers")
-        op.create_index("transfers_case_of_sender", "transfers", ["case_id", "sender_id"], unique=True)
+        op.create_index("transfers_case_of_sender", "transfers", ["case_id", "sender_id"], unique=True)  # until 0006
 
 
 def downgrade() -> None:

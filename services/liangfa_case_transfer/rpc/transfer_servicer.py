@@ -8,6 +8,7 @@ from typing import Any
 
 from liangfa_case_transfer.authority import side_of, sides
 from liangfa_case_transfer.commands.clock_commands import ClockCommands, Extend
+from liangfa_case_transfer.commands.dividing import JOIN_TRANSFER, SPLIT_TRANSFER, Join, Split
 from liangfa_case_transfer.commands.handing_over import Sign, SigningCommands
 from liangfa_case_transfer.commands.opening import Open, OpeningCommands
 from liangfa_case_transfer.commands.stepping import FILED, PROCEDURE, SIDE_BY_ROLE, SteppingCommands, Take
@@ -76,6 +77,14 @@ class TransferServicer(TransferServiceServicer):
     async def ExtendClock(self, request: rpc.ExtendClockRequest, _context: Any) -> rpc.ExtendClockResponse:
         """Give a limit more time."""
         return await self._train.execute(self._timing.extend, Extend(request), command_call(request.request_id))
+
+    async def SplitTransfer(self, request: rpc.SplitTransferRequest, _context: Any) -> rpc.SplitTransferResponse:
+        """Split suspects off."""
+        return await self._train.execute(SPLIT_TRANSFER, Split(self._ids(), request), command_call(request.request_id))
+
+    async def JoinTransfer(self, request: rpc.JoinTransferRequest, _context: Any) -> rpc.JoinTransferResponse:
+        """Join a transfer into another one."""
+        return await self._train.execute(JOIN_TRANSFER, Join(request), command_call(request.request_id))
 
     async def ListAllowedSteps(
         self, request: rpc.ListAllowedStepsRequest, _context: Any

@@ -37,6 +37,8 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "TransferService/ListClocks": (READING, "seen"),  # of one transfer; without one it is a list
     "TransferService/ExtendClock": ({"agency_head", "police_head", "chief_procurator", "judge"}, "seen"),
     "TransferService/SignReceipt": (ACTING, "seen"),
+    "TransferService/SplitTransfer": ({"police_head", "chief_procurator", "judge"}, "seen"),
+    "TransferService/JoinTransfer": ({"police_head", "chief_procurator", "judge"}, "seen"),
     "TransferService/ListReceipts": (READING, "seen"),  # as ListClocks
     "TransferService/ListPublicKeys": (READING, "seen"),
     "TransferService/ListReceiptGaps": (READING, "none"),

@@ -26,7 +26,7 @@ def test_a_case_number_comes_to_count_within_its_agency(tmp_path: Path) -> None:
     migrate(sqlite_url(path), MIGRATIONS, "0001")
     with sqlite3.connect(path) as old:
         old.executescript(
-            "DROP TABLE former_receivers; DROP INDEX transfers_case_of_sender;"
+            "DROP TABLE former_receivers; DROP INDEX transfers_part_of_case; ALTER TABLE transfers DROP COLUMN part;"
             "CREATE UNIQUE INDEX transfers_case ON transfers(case_id);"
         )
         old.execute(ROW, ("one", "market"))
@@ -76,6 +76,8 @@ def test_receipts_of_an_older_schema_learn_when_they_were_signed_for(tmp_path: P
 
 
 OLD_PAGES = """
+DROP INDEX transfers_part_of_case; ALTER TABLE transfers DROP COLUMN part;
+CREATE UNIQUE INDEX transfers_case_of_sender ON transfers(case_id, sender_id);
 DROP INDEX clocks_of_transfer; DROP INDEX clocks_open; DROP INDEX receipts_waiting;
 ALTER TABLE clocks DROP COLUMN number; ALTER TABLE clocks DROP COLUMN open_of;
 ALTER TABLE receipts DROP COLUMN open_of;

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from liangfa_procedure.documents import documents
 from liangfa_procedure.rules import Rules, Use
 from liangfa_procedure.soundness import unsound
-from liangfa_procedure.steps import Procedure, Scope, Step
+from liangfa_procedure.steps import SEPARATE_CASE, Procedure, Scope, Step
 
 PROCEDURE = Procedure.load()
 RULES = Rules.load()
@@ -77,7 +77,7 @@ def test_tax_crimes_are_economic_crimes(field: str) -> None:
 def test_every_state_can_be_reached_and_left(scope: Scope) -> None:
     """From the beginning to every state; from every state to an end."""
     moves = [step for step in PROCEDURE.steps.values() if step.scope is scope and step.to_state is not None]
-    reached = {BEGINNINGS[scope]}
+    reached = {BEGINNINGS[scope], *({SEPARATE_CASE} if scope is Scope.SUSPECT else ())}
     ending = {state.id for state in PROCEDURE.states[scope].values() if state.is_terminal}
     for _ in PROCEDURE.states[scope]:
         reached |= {step.to_state for step in moves if step.from_states & reached and step.to_state}

@@ -116,6 +116,7 @@ class Suspect(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     IN_CUSTODY_FIELD_NUMBER: _builtins.int
     TAKEN_FIELD_NUMBER: _builtins.int
+    MOVED_TO_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Number within the transfer, from 1."""
     name: _builtins.str
@@ -124,6 +125,8 @@ class Suspect(_message.Message):
     """State of the course after filing; empty before."""
     in_custody: _builtins.bool
     """In custody: the last day of a limit is then not moved to a working day."""
+    moved_to: _builtins.str
+    """Transfer in which the course goes on, if it was split off or joined into another."""
     @_builtins.property
     def taken(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """How often each bounded step was taken, by step id."""
@@ -136,10 +139,11 @@ class Suspect(_message.Message):
         state: _builtins.str = ...,
         in_custody: _builtins.bool = ...,
         taken: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        moved_to: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "in_custody", b"in_custody", "name", b"name", "state", b"state", "taken", b"taken"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "in_custody", b"in_custody", "moved_to", b"moved_to", "name", b"name", "state", b"state", "taken", b"taken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,6 +248,9 @@ class Transfer(_message.Message):
     OPENED_AT_FIELD_NUMBER: _builtins.int
     CHANGED_AT_FIELD_NUMBER: _builtins.int
     FORMER_RECEIVERS_FIELD_NUMBER: _builtins.int
+    SPLIT_FROM_FIELD_NUMBER: _builtins.int
+    JOINED_INTO_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the transfer."""
     case_id: _builtins.str
@@ -262,6 +269,10 @@ class Transfer(_message.Message):
     """Screening result behind it, if there is one."""
     facts: _builtins.str
     """What the case is about."""
+    split_from: _builtins.str
+    """Transfer from which it was split off."""
+    joined_into: _builtins.str
+    """Transfer into which it was joined: it is closed, and goes on there."""
     @_builtins.property
     def sender(self) -> Global___Organisation:
         """Agency that transfers."""
@@ -294,6 +305,10 @@ class Transfer(_message.Message):
     def former_receivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Organisation]:
         """Police organs that had it before the receiver, the latest last: they go on seeing it."""
 
+    @_builtins.property
+    def joined(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Transfers that were joined into it, in the order of the joining."""
+
     def __init__(
         self,
         *,
@@ -314,10 +329,13 @@ class Transfer(_message.Message):
         opened_at: _timestamp_pb2.Timestamp | None = ...,
         changed_at: _timestamp_pb2.Timestamp | None = ...,
         former_receivers: _abc.Iterable[Global___Organisation] | None = ...,
+        split_from: _builtins.str = ...,
+        joined_into: _builtins.str = ...,
+        joined: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "opened_at", b"opened_at", "receiver", b"receiver", "sender", b"sender", "supervisor", b"supervisor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "changed_at", b"changed_at", "facts", b"facts", "former_receivers", b"former_receivers", "id", b"id", "offences", b"offences", "opened_at", b"opened_at", "receiver", b"receiver", "region", b"region", "screening_id", b"screening_id", "sector", b"sector", "sender", b"sender", "state", b"state", "supervisor", b"supervisor", "suspects", b"suspects", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "changed_at", b"changed_at", "facts", b"facts", "former_receivers", b"former_receivers", "id", b"id", "joined", b"joined", "joined_into", b"joined_into", "offences", b"offences", "opened_at", b"opened_at", "receiver", b"receiver", "region", b"region", "screening_id", b"screening_id", "sector", b"sector", "sender", b"sender", "split_from", b"split_from", "state", b"state", "supervisor", b"supervisor", "suspects", b"suspects", "title", b"title", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -411,7 +429,7 @@ class Clock(_message.Message):
     REMINDED_AT_FIELD_NUMBER: _builtins.int
     RUNGS_TOLD_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Id: transfer, rule and number."""
+    """Id: transfer in which it began, rule and number."""
     transfer_id: _builtins.str
     """Transfer."""
     suspect_id: _builtins.str

@@ -616,6 +616,164 @@ class ListClocksResponse(_message.Message):
 Global___ListClocksResponse: _TypeAlias = ListClocksResponse  # noqa: Y015
 
 @_typing.final
+class SplitTransferRequest(_message.Message):
+    """Splits suspects off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    SUSPECT_IDS_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes the command idempotent."""
+    transfer_id: _builtins.str
+    """Transfer, which must be filed."""
+    expected_version: _builtins.int
+    """Version that the caller read."""
+    title: _builtins.str
+    """Title of the new transfer; empty: that of the old one."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def suspect_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Suspects who leave it; at least one must stay."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        transfer_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+        suspect_ids: _abc.Iterable[_builtins.str] | None = ...,
+        title: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "reason", b"reason", "request_id", b"request_id", "suspect_ids", b"suspect_ids", "title", b"title", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SplitTransferRequest: _TypeAlias = SplitTransferRequest  # noqa: Y015
+
+@_typing.final
+class SplitTransferResponse(_message.Message):
+    """Both transfers after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    CLOCKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transfer(self) -> _transfer_pb2.Transfer:
+        """The one that was split."""
+
+    @_builtins.property
+    def part(self) -> _transfer_pb2.Transfer:
+        """The new one."""
+
+    @_builtins.property
+    def clocks(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Clock]:
+        """Limits that go on in the new one."""
+
+    def __init__(
+        self,
+        *,
+        transfer: _transfer_pb2.Transfer | None = ...,
+        part: _transfer_pb2.Transfer | None = ...,
+        clocks: _abc.Iterable[_transfer_pb2.Clock] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "transfer", b"transfer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "part", b"part", "transfer", b"transfer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SplitTransferResponse: _TypeAlias = SplitTransferResponse  # noqa: Y015
+
+@_typing.final
+class JoinTransferRequest(_message.Message):
+    """Joins a transfer into another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    INTO_ID_FIELD_NUMBER: _builtins.int
+    INTO_EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes the command idempotent."""
+    transfer_id: _builtins.str
+    """Transfer that is joined into the other; filed, with the same three organisations."""
+    expected_version: _builtins.int
+    """Its version that the caller read."""
+    into_id: _builtins.str
+    """Transfer in which everything goes on; filed."""
+    into_expected_version: _builtins.int
+    """Its version that the caller read."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        transfer_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+        into_id: _builtins.str = ...,
+        into_expected_version: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "into_expected_version", b"into_expected_version", "into_id", b"into_id", "reason", b"reason", "request_id", b"request_id", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinTransferRequest: _TypeAlias = JoinTransferRequest  # noqa: Y015
+
+@_typing.final
+class JoinTransferResponse(_message.Message):
+    """Both transfers after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
+    CLOCKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transfer(self) -> _transfer_pb2.Transfer:
+        """The one in which everything goes on."""
+
+    @_builtins.property
+    def joined(self) -> _transfer_pb2.Transfer:
+        """The one that was joined into it, closed."""
+
+    @_builtins.property
+    def clocks(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Clock]:
+        """Limits that go on."""
+
+    def __init__(
+        self,
+        *,
+        transfer: _transfer_pb2.Transfer | None = ...,
+        joined: _transfer_pb2.Transfer | None = ...,
+        clocks: _abc.Iterable[_transfer_pb2.Clock] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["joined", b"joined", "transfer", b"transfer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "joined", b"joined", "transfer", b"transfer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinTransferResponse: _TypeAlias = JoinTransferResponse  # noqa: Y015
+
+@_typing.final
 class ExtendClockRequest(_message.Message):
     """Gives a limit more time."""
 

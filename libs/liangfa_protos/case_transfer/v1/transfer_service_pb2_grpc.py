@@ -65,6 +65,16 @@ class TransferServiceStub:
                 request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListClocksRequest.SerializeToString,
                 response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListClocksResponse.FromString,
                 _registered_method=True)
+        self.SplitTransfer = channel.unary_unary(
+                '/liangfa_protos.case_transfer.v1.TransferService/SplitTransfer',
+                request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.SplitTransferRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.SplitTransferResponse.FromString,
+                _registered_method=True)
+        self.JoinTransfer = channel.unary_unary(
+                '/liangfa_protos.case_transfer.v1.TransferService/JoinTransfer',
+                request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.JoinTransferRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.JoinTransferResponse.FromString,
+                _registered_method=True)
         self.ExtendClock = channel.unary_unary(
                 '/liangfa_protos.case_transfer.v1.TransferService/ExtendClock',
                 request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ExtendClockRequest.SerializeToString,
@@ -139,6 +149,20 @@ class TransferServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SplitTransfer(self, request, context):
+        """Split suspects off into a transfer of their own (分案): their courses and limits go on there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def JoinTransfer(self, request, context):
+        """Join a transfer into another one (并案): its courses and limits go on there, and it is closed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExtendClock(self, request, context):
         """Give a limit more time, on a ground and with an approver.
         """
@@ -206,6 +230,16 @@ def add_TransferServiceServicer_to_server(servicer, server):
                     servicer.ListClocks,
                     request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListClocksRequest.FromString,
                     response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListClocksResponse.SerializeToString,
+            ),
+            'SplitTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.SplitTransfer,
+                    request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.SplitTransferRequest.FromString,
+                    response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.SplitTransferResponse.SerializeToString,
+            ),
+            'JoinTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.JoinTransfer,
+                    request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.JoinTransferRequest.FromString,
+                    response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.JoinTransferResponse.SerializeToString,
             ),
             'ExtendClock': grpc.unary_unary_rpc_method_handler(
                     servicer.ExtendClock,
@@ -396,6 +430,60 @@ class TransferService:
             '/liangfa_protos.case_transfer.v1.TransferService/ListClocks',
             liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListClocksRequest.SerializeToString,
             liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.ListClocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SplitTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liangfa_protos.case_transfer.v1.TransferService/SplitTransfer',
+            liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.SplitTransferRequest.SerializeToString,
+            liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.SplitTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def JoinTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liangfa_protos.case_transfer.v1.TransferService/JoinTransfer',
+            liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.JoinTransferRequest.SerializeToString,
+            liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__service__pb2.JoinTransferResponse.FromString,
             options,
             channel_credentials,
             insecure,

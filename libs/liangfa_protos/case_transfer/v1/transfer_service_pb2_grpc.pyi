@@ -47,6 +47,10 @@ class TransferServiceStub:
     """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first; or all limits of
     one transfer, page by page.
     """
+    SplitTransfer: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.SplitTransferRequest, _transfer_service_pb2.SplitTransferResponse]
+    """Split suspects off into a transfer of their own (分案): their courses and limits go on there."""
+    JoinTransfer: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.JoinTransferRequest, _transfer_service_pb2.JoinTransferResponse]
+    """Join a transfer into another one (并案): its courses and limits go on there, and it is closed."""
     ExtendClock: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.ExtendClockRequest, _transfer_service_pb2.ExtendClockResponse]
     """Give a limit more time, on a ground and with an approver."""
     SignReceipt: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.SignReceiptRequest, _transfer_service_pb2.SignReceiptResponse]
@@ -77,6 +81,10 @@ class TransferServiceAsyncStub(TransferServiceStub):
     """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first; or all limits of
     one transfer, page by page.
     """
+    SplitTransfer: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.SplitTransferRequest, _transfer_service_pb2.SplitTransferResponse]  # type: ignore[assignment]
+    """Split suspects off into a transfer of their own (分案): their courses and limits go on there."""
+    JoinTransfer: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.JoinTransferRequest, _transfer_service_pb2.JoinTransferResponse]  # type: ignore[assignment]
+    """Join a transfer into another one (并案): its courses and limits go on there, and it is closed."""
     ExtendClock: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.ExtendClockRequest, _transfer_service_pb2.ExtendClockResponse]  # type: ignore[assignment]
     """Give a limit more time, on a ground and with an approver."""
     SignReceipt: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.SignReceiptRequest, _transfer_service_pb2.SignReceiptResponse]  # type: ignore[assignment]
@@ -140,6 +148,22 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         """List running limits: what the caller's organisation owes, or what it waits for, the most urgent first; or all limits of
         one transfer, page by page.
         """
+
+    @_abc_1.abstractmethod
+    def SplitTransfer(
+        self,
+        request: _transfer_service_pb2.SplitTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_service_pb2.SplitTransferResponse, _abc.Awaitable[_transfer_service_pb2.SplitTransferResponse]]:
+        """Split suspects off into a transfer of their own (分案): their courses and limits go on there."""
+
+    @_abc_1.abstractmethod
+    def JoinTransfer(
+        self,
+        request: _transfer_service_pb2.JoinTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_service_pb2.JoinTransferResponse, _abc.Awaitable[_transfer_service_pb2.JoinTransferResponse]]:
+        """Join a transfer into another one (并案): its courses and limits go on there, and it is closed."""
 
     @_abc_1.abstractmethod
     def ExtendClock(
