@@ -30,6 +30,7 @@ from tests.servers.kafka.cluster import cluster, end
 
 from liangfa_cli.platform import SERVICES
 
+ASKED = SERVICES[0]
 NOTE, ENVIRONMENT = "topology.json", "environment.sh"
 _START_SECONDS = 120.0
 _STOP_SECONDS = 40.0
@@ -74,8 +75,14 @@ def running(folder: Path) -> Iterator[tuple[Topology, Callable[[], str]]]:
         topology.kafka_servers, broker = stack.enter_context(_kafka(folder / "kafka"))
         environment = _environment(folder, topology, database.replace("liangfa@", "liangfa_owner@"))
         (folder / ENVIRONMENT).write_text("".join(f"export {name}='{value}'\n" for name, value in environment.items()))
-        processes = stack.enter_context(_services(folder, environment))
-        for name in SERVICES:
+        processes: dict[str, subprocess.Popen[bytes]] = {}
+        stack.callback(_stop, processes)
+        for name in SERVICES:  # the one that others ask comes first
+            processes[name] = _launch(folder, name, environment)
+            if name == ASKED:
+                topology.services[name] = _address(folder / f"{name}.out", name, processes[name])
+                environment = {**environment, "LIANGFA_PEERS__ENFORCEMENT_RECORD": topology.services[name]}
+        for name in SERVICES[1:]:
             topology.services[name] = _address(folder / f"{name}.out", name, processes[name])
         for name, address in topology.services.items():
             _await_ready(name, address, processes[name])
@@ -137,31 +144,28 @@ def _environment(folder: Path, topology: Topology, owner_url: str) -> Mapping[st
     }
 
 
-@contextmanager
-def _services(folder: Path, environment: Mapping[str, str]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    processes: dict[str, subprocess.Popen[bytes]] = {}
+def _launch(folder: Path, name: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     liangfa = str(Path(sys.executable).parent / "liangfa")
-    try:
-        for name in SERVICES:
-            given = (*(f"{key}={value}" for key, value in environment.items()), "COLUMNS=400")
-            command = [*_END_WITH_US, "env", *given, f"LIANGFA_LOGGING__FILE={folder / f'{name}.log'}"]
-            with (folder / f"{name}.out").open("wb") as output:
-                processes[name] = subprocess.Popen(
-                    [*command, liangfa, "serve", name, "--folder", str(folder)],
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,  # Ctrl+C reaches us alone, and we stop them in order
-                )
-        yield processes
-    finally:
-        for process in processes.values():
-            process.send_signal(signal.SIGTERM)
-        for process in processes.values():
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    given = (*(f"{key}={value}" for key, value in environment.items()), "COLUMNS=400")
+    command = [*_END_WITH_US, "env", *given, f"LIANGFA_LOGGING__FILE={folder / f'{name}.log'}"]
+    with (folder / f"{name}.out").open("wb") as output:
+        return subprocess.Popen(
+            [*command, liangfa, "serve", name, "--folder", str(folder)],
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl+C reaches us alone, and we stop them in order
+        )
+
+
+def _stop(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    for process in processes.values():
+        process.send_signal(signal.SIGTERM)
+    for process in processes.values():
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _address(output: Path, name: str, process: subprocess.Popen[bytes]) -> str:

@@ -26,6 +26,8 @@ from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as transfer
 from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as record
 from liangfa_protos.enforcement_record.v1.case_service_pb2_grpc import CaseServiceStub
+from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as consulting
+from liangfa_protos.joint_meeting.v1.consultation_service_pb2_grpc import ConsultationServiceStub
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as watching
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
 from tests import transferring
@@ -101,6 +103,16 @@ def open_transfer(deployment: Deployment, case_id: str) -> str:
         return str(reply.transfer.id)
 
 
+def drafted_cause(deployment: Deployment, case_id: str) -> str:
+    """Have joint_meeting draft a question about a case, for which it asks enforcement_record."""
+    with deployment.channel("joint_meeting") as channel:
+        request = consulting.DraftConsultationRequest(case_id=case_id)
+        reply = ConsultationServiceStub(channel).DraftConsultation(
+            request, metadata=deployment.metadata(OFFICER), timeout=60
+        )
+        return str(reply.draft.cause)
+
+
 def seen(deployment: Deployment, wanted: set[Any]) -> dict[Any, watching.FeedItem]:
     """Watch until an item of each kind in `wanted` was seen; return the first of each."""
     found: dict[Any, watching.FeedItem] = {}
@@ -129,6 +141,7 @@ def test_officers_act_in_two_processes_and_a_watcher_of_a_third_sees_it_through_
         transfer_id = open_transfer(deployment, case_id)
         items = seen(deployment, {suspected, opened})
         assert items[suspected].case_id == items[opened].case_id == case_id
+        assert drafted_cause(deployment, case_id) == "销售侵权商品"
     assert deployment.process.returncode == 0
     assert not (folder / "topology.json").exists()
     assert all(not Path(f"/proc/{pid}").exists() for pid in deployment.note["pids"].values())

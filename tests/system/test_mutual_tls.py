@@ -22,9 +22,8 @@ from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as meeting
 from liangfa_protos.joint_meeting.v1.consultation_service_pb2_grpc import ConsultationServiceStub
 from tests.certificates import Authority
 from tests.enforcement import CRIME, OFFICER, case
-from tests.replicas import LIANGFA, Replica, running
+from tests.replicas import LIANGFA, Replica, lasting_ports, running
 from tests.servers.databases import environment_of
-from tests.servers.kafka.cluster import free_ports
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(200)]
 CA = Authority.made()
@@ -37,7 +36,7 @@ def variables(tls: Tls) -> dict[str, str]:
 
 async def test_one_service_asks_another_with_its_own_certificate(tmp_path: Path) -> None:
     """A draft of a consultation is made from a case of the other process; without a certificate nobody gets in."""
-    ports = free_ports(4)
+    ports = lasting_ports(4)
     of_record = variables(CA.issue(tmp_path / "certificates" / "record"))
     peer = {"LIANGFA_PEERS__ENFORCEMENT_RECORD": f"127.0.0.1:{ports[0]}"}
     of_meeting = variables(CA.issue(tmp_path / "certificates" / "meeting"))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.replicas import Replica, running
+from tests.replicas import Replica, lasting_ports, running
 from tests.servers import postgres
 from tests.servers.databases import put_on_postgres
-from tests.servers.kafka.cluster import Cluster, cluster, existing, free_ports
+from tests.servers.kafka.cluster import Cluster, cluster, existing
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(300)]
 
@@ -44,7 +44,7 @@ async def test_a_lost_broker_and_a_lost_database_show_and_pass(
 ) -> None:
     """Without its broker a service is not ready, but calls are answered; without its database they are not."""
     kafka = {"LIANGFA_KAFKA__SERVERS": broker.servers, "LIANGFA_KAFKA__REPLICATION": "1"}
-    service = Replica("enforcement_record", tmp_path, free_ports(1)[0], kafka)
+    service = Replica("enforcement_record", tmp_path, lasting_ports(1)[0], kafka)
     async with running([service]):
         await service.ready("enforcement_record")
         broker.kill()

@@ -17,12 +17,14 @@ from liangfa_kit.clock import SystemClock
 from liangfa_kit.identity import TokenIssuer
 from liangfa_kit.keys import signing_key
 from liangfa_kit.rpc.client import Outgoing, connect
+from liangfa_kit.settings import Kafka
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as record
 from liangfa_protos.enforcement_record.v1.case_service_pb2_grpc import CaseServiceStub
+from liangfa_protos.supervision.v1 import supervision_service_pb2 as watching
 from tests.enforcement import OFFICER, case
-from tests.replicas import Replica, running
+from tests.replicas import Replica, lasting_ports, running
 from tests.servers.databases import database_of
-from tests.servers.kafka.cluster import free_ports
+from tests.servers.kafka.brokers import fresh
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -31,6 +33,7 @@ pytestmark = [
     pytest.mark.usefixtures("on_postgres"),
 ]
 SERVICE = record.DESCRIPTOR.services_by_name["CaseService"]
+FEED = "SELECT case_id FROM supervision.feed WHERE kind = %s"
 CLIENTS, CALLS_BETWEEN = 8, 10
 
 
@@ -74,12 +77,36 @@ async def progressed(clients: Sequence[Client], count: int) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_replicas_restart_in_turn_and_no_call_fails(tmp_path: Path) -> None:
-    """Each is stopped with SIGTERM, drains, ends with exit code 0 and comes back on its address."""
-    replicas = [
-        Replica("enforcement_record", tmp_path, port, {"LIANGFA_LISTEN__LINGER_SECONDS": "1"}) for port in free_ports(2)
-    ]
-    async with running(replicas), filing(tmp_path, replicas) as clients:
+def settings_for(kafka: Kafka) -> dict[str, str]:
+    return {
+        "LIANGFA_KAFKA__SERVERS": kafka.servers,
+        "LIANGFA_KAFKA__PREFIX": kafka.prefix,
+        "LIANGFA_KAFKA__REPLICATION": "1",
+        "LIANGFA_LISTEN__LINGER_SECONDS": "1",
+    }
+
+
+async def shown(folder: Path, wanted: set[str]) -> None:
+    """Return once the registration of each of these cases is in supervision's feed."""
+    url = database_of(folder).url.get_secret_value()
+    async with asyncio.timeout(120), await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        while True:
+            found = await connection.execute(FEED, (watching.FEED_KIND_CASE_REGISTERED,))
+            if wanted <= {str(case_id) for (case_id,) in await found.fetchall()}:
+                return
+            await asyncio.sleep(0.2)
+
+
+async def test_replicas_restart_in_turn_and_no_call_fails(tmp_path: Path, kafka_servers: str) -> None:
+    """Each is stopped with SIGTERM, drains, ends with exit code 0 and comes back on its address; each case is shown once.
+
+    Both replicas publish the whole journal: supervision has to know the repetitions.
+    """
+    settings = settings_for(fresh(kafka_servers))
+    first, second, third = lasting_ports(3)
+    replicas = [Replica("enforcement_record", tmp_path, port, settings) for port in (first, second)]
+    supervision = Replica("supervision", tmp_path, third, settings)
+    async with running([*replicas, supervision]), filing(tmp_path, replicas) as clients:
         for replica in replicas:
             await progressed(clients, CALLS_BETWEEN)
             assert await replica.stop() == 0
@@ -88,9 +115,12 @@ async def test_replicas_restart_in_turn_and_no_call_fails(tmp_path: Path) -> Non
             await replica.ready()
         await progressed(clients, CALLS_BETWEEN)
         filed = [case_id for client in clients for case_id in client.ids]
+        assert len(filed) == len(set(filed))
+        await shown(tmp_path, set(filed))
     with psycopg.connect(database_of(tmp_path).url.get_secret_value()) as connection:
         stored = connection.execute("SELECT id, cause FROM enforcement_record.cases").fetchall()
-    assert len(filed) == len(set(filed))
+        in_feed = connection.execute(FEED, (watching.FEED_KIND_CASE_REGISTERED,)).fetchall()
     assert set(filed) <= {str(case_id) for case_id, _ in stored}
     causes = [cause for _, cause in stored]
     assert len(causes) == len(set(causes))
+    assert len(in_feed) == len(set(in_feed))

@@ -24,7 +24,7 @@ from liangfa_kit.rpc.tls import Certificates
 from liangfa_kit.settings import Listen, Tls
 from tests.certificates import Authority, serial_of
 from tests.echo import ISSUER, NAME, EchoService, pipeline_of
-from tests.servers.kafka.cluster import free_ports
+from tests.replicas import lasting_ports
 from tests.tally import CLERK
 
 pytestmark = pytest.mark.asyncio
@@ -167,7 +167,7 @@ async def test_files_that_do_not_belong_together_are_not_taken(tmp_path: Path) -
 
 async def test_a_probe_without_a_certificate_may_ask_for_health_and_nothing_else(tmp_path: Path) -> None:
     """An orchestrator's probes have none: they get a port of their own that says yes or no."""
-    (health_port,) = free_ports(1)
+    (health_port,) = lasting_ports(1)
     async with (
         serving(OURS.issue(tmp_path / "server"), health_port=health_port),
         grpc.aio.insecure_channel(f"localhost:{health_port}") as channel,
