@@ -143,7 +143,9 @@ class Tls(Fragment):
 class Peers(Fragment):
     """Where the other services are, when they are not in this process: `host:port`, or several `IP:port` with commas."""
 
-    enforcement_record: str = Field("", description="For drafts of consultations from a case; empty: there are none.")
+    enforcement_record: str = Field(
+        "", description="For drafts of consultations from a case, and evidence in case files; empty: there are none."
+    )
 
 
 class Listen(Fragment):

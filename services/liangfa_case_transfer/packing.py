@@ -17,6 +17,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from liangfa_case_transfer.authority import may_see_document
+from liangfa_case_transfer.case_evidence import CaseEvidence
 from liangfa_case_transfer.exporting import keys_file, receipts_file
 from liangfa_case_transfer.keyring import Keyring
 from liangfa_case_transfer.queries import documents as reading
@@ -29,8 +30,10 @@ from liangfa_kit.store.port import Store
 from liangfa_procedure.case_file import Part, table
 from liangfa_protos.case_transfer.v1 import document_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+from liangfa_protos.enforcement_record.v1 import case_pb2
 
 _PAGE = 100
+_RECORD = "执法记录证据"
 _BEIJING = timezone(timedelta(hours=8))
 _TIMELINE = ("序号", "发生时间（北京）", "录入时间（北京）", "步骤", "嫌疑人", "原状态", "新状态", "单位", "人员",
              "填报内容", "文书", "物品", "回执")  # fmt: skip
@@ -45,6 +48,7 @@ class CaseFile:
     store: Store
     objects: ObjectStore
     keyring: Keyring
+    evidence: CaseEvidence
     transfer: pb.Transfer
     actor: Actor
     packed: set[str] = field(default_factory=set)
@@ -60,6 +64,11 @@ class CaseFile:
                 path = PurePosixPath(scan.file_name)
                 title = f"{document.title} 第{document.version}版 {path.stem}"
                 yield Part("签章扫描件", title, path.suffix, self._content(scan.sha256), scan.sha256)
+        found, why_none = await self.evidence.listed(self.transfer.case_id)
+        self.packed.update(one.sha256 for one in found)
+        for one in found:
+            path = PurePosixPath(one.file_name)
+            yield Part("证据", path.stem, path.suffix, self.evidence.content(one), one.sha256)
         bodies = await self.store.read(lambda c: transferring.of_transfer(c, receipts, "number", self.transfer.id))
         given = list(map(pb.Receipt.FromString, bodies))
         keys = await asyncio.to_thread(self._keys, given)
@@ -67,7 +76,7 @@ class CaseFile:
             yield _ready("回执", "交接回执", ".json", receipts_file(given, keys))
         if keys:
             yield _ready("回执", "各单位公钥", ".json", keys_file(keys))
-        yield Part("证据", "证据和材料登记表", ".csv", self._evidence())
+        yield Part("证据", "证据和材料登记表", ".csv", self._register(found, why_none))
         yield Part("时间线", "办理时间线", ".csv", self._timeline())
         running = await self.store.read(lambda c: transferring.of_transfer(c, clocks, "number", self.transfer.id))
         limits = map(_clock_row, map(pb.Clock.FromString, running))
@@ -106,9 +115,12 @@ class CaseFile:
             for step in steps:
                 yield table([_step_row(step, self.transfer)], begins=False)
 
-    async def _evidence(self) -> AsyncIterator[bytes]:
+    async def _register(self, found: Sequence[case_pb2.Evidence], why_none: str) -> AsyncIterator[bytes]:
         """Yield the register of everything with a hash: files that lie here are in the archive, others are named only."""
         yield table([_EVIDENCE])
+        yield table(map(_evidence_row, found), begins=False)
+        if why_none:
+            yield table([(_RECORD, "", why_none, "", "", "", "否")], begins=False)
         async for document in self._documents():
             yield table(_material_rows(document, self.packed), begins=False)
         async for steps in self._steps():
@@ -169,6 +181,11 @@ def _document_rows(step: pb.TakenStep, packed: set[str]) -> Iterator[tuple[str, 
         inside = "是" if one.sha256 in packed else "否"
         source = f"步骤 {step.sequence} {step.name_zh}"
         yield (source, one.kind, one.title, one.number, str(one.size_bytes), one.sha256, inside)
+
+
+def _evidence_row(one: case_pb2.Evidence) -> tuple[str, ...]:
+    title = f"{one.file_name} {one.description}".strip()
+    return (_RECORD, one.media_type, title, "", str(one.size_bytes), one.sha256, "是")
 
 
 def _material_rows(document: document_pb2.IssuedDocument, packed: set[str]) -> Iterator[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from liangfa_case_transfer.authority import authorise
+from liangfa_case_transfer.case_evidence import CaseEvidence
 from liangfa_case_transfer.commands.clock_commands import RAISE_ALARM, ClockCommands, RaiseAlarm
 from liangfa_case_transfer.commands.handing_over import SigningCommands
 from liangfa_case_transfer.commands.opening import OpeningCommands
@@ -57,6 +58,7 @@ class CaseTransfer:
     relay: Relay
     scheduler: Scheduler
     services: Sequence[Served]
+    evidence: CaseEvidence
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
@@ -121,17 +123,18 @@ def build(
     templates = RegionalTemplates(template_folder)
     _tell_broken(templates)
     objects = FolderStore(files_path(folder))
+    evidence = CaseEvidence()
     desk = Desk(train, store, objects, clock, ids, templates.of)
     services = (
         served(add_TransferServiceServicer_to_server, servicer, authority=authorise),
         served(
             add_DocumentServiceServicer_to_server,
-            DocumentServicer(train, store, objects, ids, keyring, desk),
+            DocumentServicer(train, store, objects, ids, keyring, evidence, desk),
             authority=authorise,
         ),
     )
     relay = Relay(store, KIT, train, broker, source=NAME, topic=topics.CASE_TRANSFER.name)
-    return CaseTransfer(store, train, relay, Scheduler(clock, [_alarm(store, train)]), services)
+    return CaseTransfer(store, train, relay, Scheduler(clock, [_alarm(store, train)]), services, evidence)
 
 
 def _tell_broken(templates: RegionalTemplates) -> None:

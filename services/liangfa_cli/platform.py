@@ -16,7 +16,9 @@ import liangfa_case_transfer.wiring as transfer_wiring
 import liangfa_enforcement_record.wiring as record_wiring
 import liangfa_joint_meeting.wiring as meeting_wiring
 import liangfa_supervision.wiring as supervision_wiring
+from liangfa_case_transfer.case_evidence import CaseEvidence
 from liangfa_enforcement_record.screening import CaseScreening
+from liangfa_joint_meeting.case_facts import CaseFacts
 from liangfa_kit import logs
 from liangfa_kit.clock import Clock, SystemClock
 from liangfa_kit.dependencies import Dependency
@@ -32,7 +34,7 @@ from liangfa_kit.rpc.local import local_channel
 from liangfa_kit.rpc.tls import Certificates, certificates
 from liangfa_kit.settings import PlatformSettings
 from liangfa_kit.telemetry import telemetry
-from liangfa_protos.enforcement_record.v1 import case_service_pb2, screening_service_pb2
+from liangfa_protos.enforcement_record.v1 import case_service_pb2, evidence_service_pb2, screening_service_pb2
 from liangfa_screening import Screener, load_library
 from liangfa_screening.figures import FiguresError
 
@@ -115,15 +117,23 @@ async def running(
                 certificates=proof,
             ) as host,
         ):
-            if meeting:
-                meeting.case_facts.channel = _channel_to_record(settings, host, proof, is_here=record is not None)
-                if meeting.case_facts.channel:
-                    stack.push_async_callback(meeting.case_facts.channel.close)
+            for reader in _readers(meeting, transfer):
+                reader.channel = _channel_to_record(settings, host, proof, is_here=record is not None)
+                if reader.channel:
+                    stack.push_async_callback(reader.channel.close)
             yield Platform(settings, issuer, host, record, supervision, meeting, transfer)
     finally:
         await broker.close()
         await asyncio.to_thread(measuring.shutdown)
         log.close()
+
+
+def _readers(
+    meeting: meeting_wiring.JointMeeting | None, transfer: transfer_wiring.CaseTransfer | None
+) -> Sequence[CaseFacts | CaseEvidence]:
+    """Return what reads enforcement_record on behalf of its callers."""
+    found: list[CaseFacts | CaseEvidence] = [meeting.case_facts] if meeting else []
+    return [*found, transfer.evidence] if transfer else found
 
 
 def _channel_to_record(
@@ -137,6 +147,7 @@ def _channel_to_record(
         return None
     asked = [
         case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],
+        evidence_service_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
         screening_service_pb2.DESCRIPTOR.services_by_name["ScreeningService"],
     ]
     return connect(settings.peers.enforcement_record, outgoing, asked, waits=True, certificates=proof)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from liangfa_case_transfer.authority import may_see_document
+from liangfa_case_transfer.case_evidence import CaseEvidence
 from liangfa_case_transfer.commands.exporting_case import EXPORT_CASE, ExportCase
 from liangfa_case_transfer.commands.scanning import ATTACH_SCAN, AttachScan
 from liangfa_case_transfer.desk import Desk
@@ -32,13 +33,21 @@ class DocumentServicer(DocumentServiceServicer):
     """Translates between protos, the desk and the object store."""
 
     def __init__(
-        self, train: Train, store: Store, objects: ObjectStore, ids: UuidSequence, keyring: Keyring, desk: Desk
+        self,
+        train: Train,
+        store: Store,
+        objects: ObjectStore,
+        ids: UuidSequence,
+        keyring: Keyring,
+        evidence: CaseEvidence,
+        desk: Desk,
     ) -> None:
         self._train = train
         self._store = store
         self._objects = objects
         self._ids = ids
         self._keyring = keyring
+        self._evidence = evidence
         self._desk = desk
 
     async def PreviewDocument(self, request: rpc.PreviewDocumentRequest, _context: Any) -> rpc.PreviewDocumentResponse:
@@ -107,8 +116,8 @@ class DocumentServicer(DocumentServiceServicer):
         """Send the case file; the export is journalled before the first byte."""
         transfer = await seen_transfer(self._store, request.transfer_id)
         await self._train.execute(EXPORT_CASE, ExportCase(transfer.id), current().command(""))
-        parts = CaseFile(self._store, self._objects, self._keyring, transfer, current().caller).parts()
-        async for content in case_file(parts):
+        found = CaseFile(self._store, self._objects, self._keyring, self._evidence, transfer, current().caller)
+        async for content in case_file(found.parts()):
             for place in range(0, len(content), PIECE_BYTES):
                 yield rpc.ExportCaseFileResponse(content=content[place : place + PIECE_BYTES])
 

@@ -26,7 +26,10 @@
 - {name: LIANGFA_TLS__KEY, value: /secrets/tls/tls.key}
 - {name: LIANGFA_TLS__CA, value: /secrets/tls/ca.crt}
 {{- end }}
-{{- if eq (index . 1) "joint_meeting" }}
+{{- if and (eq (index . 1) "case_transfer") $values.documents.folder }}
+- {name: LIANGFA_DOCUMENTS__FOLDER, value: {{ $values.documents.folder | quote }}}
+{{- end }}
+{{- if has (index . 1) (list "joint_meeting" "case_transfer") }}
 - {name: LIANGFA_PEERS__ENFORCEMENT_RECORD, value: "{{ include "liangfa.name" (list $root "enforcement_record") }}:{{ $values.ports.rpc }}"}
 {{- end }}
 - {name: LIANGFA_TELEMETRY__OTLP_ENDPOINT, value: {{ $values.telemetry.otlpEndpoint | quote }}}
