@@ -122,6 +122,7 @@ class Rules:
     """All rules, and those that hold in one sector: a sector's rule for a pair of events wins over the general one."""
 
     by_id: dict[str, Rule] = field(repr=False)
+    _started: dict[tuple[str, str], list[Rule]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def load(cls) -> Rules:
@@ -146,7 +147,10 @@ class Rules:
 
     def started_by(self, event: str, sector: str) -> list[Rule]:
         """Return the rules that `event` starts in `sector`."""
-        return [rule for rule in self.in_sector(sector) if rule.starts_on == event]
+        # Every step asks this of several events, and there are few pairs: each is looked for once.
+        if (event, sector) not in self._started:
+            self._started[event, sector] = [rule for rule in self.in_sector(sector) if rule.starts_on == event]
+        return list(self._started[event, sector])
 
     def sectors(self) -> set[str]:
         """Return the sectors that have a rule of their own."""
