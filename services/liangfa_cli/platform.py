@@ -219,8 +219,9 @@ def _record_service(record: record_wiring.EnforcementRecord, events: Dependency)
 
 def _supervision_service(supervision: supervision_wiring.Supervision, events: Dependency) -> Service:
     def readiness() -> Sequence[str]:
-        halted = supervision.consumer.state.halted
-        return [f"the consumer has stopped: {halted}"] if halted else []
+        trouble, halted = supervision.relay.state.trouble, supervision.consumer.state.halted
+        waiting = [f"events wait in the journal: {trouble}"] if trouble else []
+        return [*waiting, *([f"the consumer has stopped: {halted}"] if halted else [])]
 
     return _service(supervision_wiring.NAME, supervision, readiness, events)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from liangfa_kit.errors import Forbidden
 from liangfa_kit.identity import Actor
-from liangfa_standards.divisions import region_prefix
+from liangfa_protos.supervision.v1 import order_service_pb2
+from liangfa_standards.divisions import covers, region_prefix
 from liangfa_supervision.hub import FeedFilter
 
 AGENCY = frozenset({"officer", "agency_head", "legal_reviewer"})
@@ -15,6 +16,24 @@ RULES: dict[str, frozenset[str]] = {
     f"{_SERVICE}{name}": AGENCY | SUPERVISORS
     for name in ("Watch", "ListAlerts", "GetAlertCounts", "GetStatistics", "GetCaseFeed", "GetFunnel", "GetTimeInState")
 }
+
+OVERSEEING = frozenset({"procurator", "chief_procurator", "justice_supervisor"})
+"""Who issues and judges supervision orders, and sees those of the region."""
+ADDRESSED = frozenset({"officer", "agency_head", "police", "police_head"})
+"""Who answers them."""
+_ORDERS = "/liangfa_protos.supervision.v1.OrderService/"
+RULES |= {
+    **{f"{_ORDERS}{name}": OVERSEEING for name in ("IssueOrder", "JudgeReply", "WithdrawOrder")},
+    f"{_ORDERS}ReplyToOrder": ADDRESSED,
+    **{f"{_ORDERS}{name}": OVERSEEING | ADDRESSED for name in ("GetOrder", "ListOrders")},
+}
+
+
+def may_see_order(actor: Actor, order: order_service_pb2.Order) -> bool:
+    """Tell whether the order exists for `actor`: it takes part, or oversees the region."""
+    if actor.agency_id and actor.agency_id in {order.issuer_id, order.addressee_id}:
+        return True
+    return bool(OVERSEEING & actor.roles) and covers(actor.region, order.region)
 
 
 def authorise(method: str, actor: Actor, _request: object = None) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from liangfa_kit.clock import beijing_date, from_micros
 from liangfa_kit.work import Need, Work
 from liangfa_procedure.steps import Procedure, Scope
 from liangfa_protos.case_transfer.v1 import transfer_pb2
+from liangfa_supervision.stalling import STALLS_AFTER
 from liangfa_supervision.tables import stays, transfer_progress
 
 TURNS = {
@@ -47,6 +49,15 @@ def follow(name: str, message: Any, work: Work) -> None:
         _step(message.transfer, message.step, work)
 
 
+def still_stalls(message: Any, work: Work) -> bool:
+    """Tell whether nothing has happened since a transfer was noticed to lie still, and note that it was told."""
+    row = work.row(transfer_progress, message.transfer_id)
+    if row is None or row["changed_at"] != message.since.ToMicroseconds():
+        return False
+    work.save(transfer_progress, {**row, "stalls_at": None})
+    return True
+
+
 def _open(transfer: transfer_pb2.Transfer, work: Work) -> None:
     row: dict[str, Any] = dict.fromkeys([*_REACHED.values(), *_SUSPECT_REACHED.values()], False)
     opened = transfer.opened_at.ToMicroseconds()
@@ -57,7 +68,7 @@ def _open(transfer: transfer_pb2.Transfer, work: Work) -> None:
         "agency_id": transfer.sender.id,
         "agency_name": transfer.sender.name,
         "month": beijing_date(from_micros(opened)).isoformat()[:7],
-        **_now(transfer),
+        **_now(transfer, opened),
     }
     work.save(transfer_progress, row)
     _lie(transfer, 1, opened, work)
@@ -68,18 +79,23 @@ def _step(transfer: transfer_pb2.Transfer, step: transfer_pb2.TakenStep, work: W
     if row is None:  # opened before this read model was there, and not rebuilt yet
         return
     reached = (_SUSPECT_REACHED if step.suspect_id else _REACHED).get(step.to_state)
-    work.save(transfer_progress, {**row, **_now(transfer), **({reached: True} if reached else {})})
+    at = step.happened_at.ToMicroseconds()
+    work.save(
+        transfer_progress, {**row, **_now(transfer, max(at, row["changed_at"])), **({reached: True} if reached else {})}
+    )
     if step.suspect_id or (step.to_state == step.from_state and not _changes_hands(transfer, work)):
         return
-    at = step.happened_at.ToMicroseconds()
     for stay in work.rows(stays, "open_of", transfer.id):
         work.save(stays, {**stay, "open_of": None, "left_at": max(at, stay["entered_at"])})
     if not _is_closed(transfer):
         _lie(transfer, step.sequence, at, work)
 
 
-def _now(transfer: transfer_pb2.Transfer) -> dict[str, Any]:
+def _now(transfer: transfer_pb2.Transfer, changed_at: int) -> dict[str, Any]:
+    stalls_at = changed_at + STALLS_AFTER // timedelta(microseconds=1)
     return {
+        "changed_at": changed_at,
+        "stalls_at": None if _is_closed(transfer) else stalls_at,
         "police_id": transfer.receiver.id,
         "police_name": transfer.receiver.name,
         "state": transfer.state,

@@ -17,7 +17,7 @@ from liangfa_kit.work import Need, Work
 from liangfa_protos.enforcement_record.v1 import case_pb2, events_pb2
 from liangfa_protos.joint_meeting.v1 import events_pb2 as meeting_events
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
-from liangfa_supervision import progressing, transferring
+from liangfa_supervision import own_events, progressing, transferring
 from liangfa_supervision.tables import alerts, case_counts, feed, feed_end, stays, transfer_progress
 from liangfa_supervision.wording import Wording, worded
 
@@ -28,6 +28,7 @@ LATE_AFTER_DAYS = 7
 TOPIC = topics.ENFORCEMENT_RECORD.name
 MEETING_TOPIC = topics.JOINT_MEETING.name
 TRANSFER_TOPIC = topics.CASE_TRANSFER.name
+OWN_TOPIC = topics.SUPERVISION.name
 _PACKAGE = "liangfa_protos.enforcement_record.v1."
 _MEETING_PACKAGE = "liangfa_protos.joint_meeting.v1."
 _ALERT_KINDS = {
@@ -37,6 +38,8 @@ _ALERT_KINDS = {
     "late": pb.ALERT_KIND_LATE_ENTRY,
     "amended": pb.ALERT_KIND_AMENDED_AFTER_DECISION,
     "missed": pb.ALERT_KIND_CLOCK_MISSED,
+    "stalled": pb.ALERT_KIND_TRANSFER_STALLED,
+    "order": pb.ALERT_KIND_ORDER_MISSED,
 }
 _NEED_END = Need(feed_end, "name", ("feed",))
 _RESULT_ALERTS = ("suspected", "near", "cumulative")
@@ -93,6 +96,8 @@ class Supervising:
         """Return the end of the feed, and those of the case's alerts and counts that the event may change."""
         if event.type.startswith(transferring.PACKAGE):
             return _transfer_needs(event)
+        if event.type.startswith(own_events.PACKAGE):
+            return _own_needs(event)
         name = event.type.removeprefix(_PACKAGE)
         if name not in self._handlers:
             return ()
@@ -113,6 +118,9 @@ class Supervising:
         """Apply one event; types that supervision does not show are passed over."""
         if event.type.startswith(transferring.PACKAGE):
             _transfer(event, work)
+            return
+        if event.type.startswith(own_events.PACKAGE):
+            _own(event, work)
             return
         handler = self._handlers.get(event.type.removeprefix(_PACKAGE))
         if handler is not None:
@@ -324,6 +332,8 @@ def _transfer_needs(event: Event) -> Sequence[Need]:
         ids.append(f"missed/{told.missed}")
     if transferring.suspicion(name, message) is not None:
         ids.append(f"suspected/{message.transfer.case_id}")
+    if name == "StepTaken":
+        ids.append(f"stalled/{message.transfer.id}")
     rows = progressing.needs(name, message)
     return (_NEED_END, Need(alerts, "id", tuple(ids)), *rows) if ids else (_NEED_END, *rows)
 
@@ -341,8 +351,38 @@ def _transfer(event: Event, work: Work) -> None:
             _alert(event, work, about, "missed", told.words, told.severity, key=f"missed/{told.missed}")
     for clock_id in transferring.ended_clocks(name, message):
         _close(work, clock_id, "missed")
+    if name == "StepTaken":
+        _close(work, transfer.id, "stalled")
     _follow_suspicion(event, about, transferring.suspicion(name, message), work)
     progressing.follow(name, message, work)
+
+
+def _own_needs(event: Event) -> Sequence[Need]:
+    name, message = event.type.removeprefix(own_events.PACKAGE), event.message
+    line = own_events.own_line(name, message)
+    if line is None:
+        return ()
+    found = [_NEED_END]
+    if line.alert:
+        found.append(Need(alerts, "id", (f"{line.alert}/{line.about}",)))
+    if line.alert == "stalled":
+        found.append(Need(transfer_progress, "id", (line.about,)))
+    return found
+
+
+def _own(event: Event, work: Work) -> None:
+    name, message = event.type.removeprefix(own_events.PACKAGE), event.message
+    line = own_events.own_line(name, message)
+    if line is None:
+        return
+    about = About(line.case_id, line.title, line.region, line.agency_id, line.agency_name, "")
+    if line.alert == "stalled" and not progressing.still_stalls(message, work):
+        return
+    _tell(event, work, about, line.kind, line.words, line.severity)
+    if line.is_raised:
+        _alert(event, work, about, line.alert, line.words, line.severity, key=f"{line.alert}/{line.about}")
+    elif line.alert:
+        _close(work, line.about, line.alert)
 
 
 def _follow_suspicion(event: Event, about: About, suspicion: transferring.Suspicion | None, work: Work) -> None:

@@ -86,6 +86,8 @@ transfer_progress = sa.Table(
     sa.Column("is_refused", sa.Boolean, nullable=False),
     sa.Column("is_prosecuted", sa.Boolean, nullable=False),
     sa.Column("is_judged", sa.Boolean, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False, server_default="0", comment="when the last step happened"),
+    sa.Column("stalls_at", sa.BigInteger, index=True, comment="when it lies still for too long; NULL: told, or closed"),
     sa.Index("transfer_progress_region_month", "region", "month"),
 )
 """How far each transfer has come. The columns `is_delivered` to `is_judged` say what it has ever reached."""
@@ -105,3 +107,19 @@ stays = sa.Table(
     sa.Index("stays_region", "region", "organisation_id", "state"),
 )
 """Where transfers lie and lay: one row for each time that one was in a state."""
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, nullable=False, comment="of the issuer"),
+    sa.Column("issuer_id", sa.Text, nullable=False),
+    sa.Column("addressee_id", sa.Text, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False, comment="neither closed nor withdrawn"),
+    sa.Column("due_at", sa.BigInteger, nullable=False),
+    sa.Column("next_alarm_at", sa.BigInteger, index=True, comment="when something is to be told of it; NULL: nothing"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Order"),
+    sa.Index("orders_addressee", "addressee_id", "is_open", "due_at"),
+    sa.Index("orders_region", "region", "is_open", "due_at"),
+)
+"""Supervision orders: what supervision itself owns. No rebuild touches them."""

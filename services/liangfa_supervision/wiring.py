@@ -13,23 +13,32 @@ from liangfa_kit.hosting import Gauge
 from liangfa_kit.ids import UuidSequence
 from liangfa_kit.logs import CanonicalLog
 from liangfa_kit.messaging.broker import Broker
-from liangfa_kit.messaging.consumer import Consumer
+from liangfa_kit.messaging.consumer import Consumer, service_actor
+from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.rpc.served import Served, served
+from liangfa_kit.scheduler import Alarm, Scheduler
 from liangfa_kit.settings import Database
 from liangfa_kit.store.opening import open_store
 from liangfa_kit.store.port import Store
 from liangfa_kit.telemetry import CONSUMER_APPLIED, CONSUMER_SET_ASIDE, OFF, WATCHERS, Telemetry
 from liangfa_kit.train import Train
+from liangfa_kit.work import Call
+from liangfa_protos.supervision.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import add_SupervisionServiceServicer_to_server
-from liangfa_supervision import queries
+from liangfa_supervision import order_queries, queries
 from liangfa_supervision.authority import authorise
 from liangfa_supervision.hub import FeedFilter, FeedRow, Hub
-from liangfa_supervision.reactions import MEETING_TOPIC, TOPIC, TRANSFER_TOPIC, Supervising
+from liangfa_supervision.order_servicer import OrderServicer
+from liangfa_supervision.ordering import RAISE_ORDER_ALARM, RaiseOrderAlarm
+from liangfa_supervision.reactions import MEETING_TOPIC, OWN_TOPIC, TOPIC, TRANSFER_TOPIC, Supervising
 from liangfa_supervision.servicer import SupervisionServicer
+from liangfa_supervision.stalling import RAISE_STALLED, RaiseStalled
 from liangfa_supervision.tables import KIT
 
 NAME = "supervision"
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_AT_ONCE = 100
+_ITSELF = Call(service_actor(NAME))
 
 
 @dataclass
@@ -39,18 +48,21 @@ class Supervision:
     store: Store
     train: Train
     consumer: Consumer
+    relay: Relay
+    scheduler: Scheduler
     hub: Hub
     services: Sequence[Served]
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """Coroutine functions to run until shutdown."""
-        return (self.consumer.run,)
+        return (self.relay.run, self.consumer.run, self.scheduler.run)
 
     @property
     def gauges(self) -> Sequence[Gauge]:
         """Return what has been applied, what is set aside, and who watches."""
         return (
+            *self.relay.gauges,
             Gauge(CONSUMER_APPLIED, lambda: self.consumer.state.applied),
             Gauge(CONSUMER_SET_ASIDE, lambda: self.consumer.state.set_aside),
             Gauge(WATCHERS, lambda: self.hub.watchers),
@@ -88,7 +100,8 @@ def build(
     `log` gets a line for each event.
     """
     store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS)
-    train = Train(store, Board(KIT, clock, UuidSequence(clock)))
+    ids = UuidSequence(clock)
+    train = Train(store, Board(KIT, clock, ids))
     consumer = Consumer(
         NAME,
         store=store,
@@ -96,7 +109,7 @@ def build(
         train=train,
         broker=broker,
         clock=clock,
-        topics=(TOPIC, TRANSFER_TOPIC, MEETING_TOPIC),
+        topics=(TOPIC, TRANSFER_TOPIC, MEETING_TOPIC, OWN_TOPIC),
         reactions=Supervising(),
         telemetry=telemetry,
     )
@@ -110,5 +123,30 @@ def build(
     hub = Hub(read_page, heartbeat_seconds=heartbeat_seconds)
     consumer.on_applied.append(lambda _events: hub.refresh())
     servicer = SupervisionServicer(store, train, hub, clock)
-    services = (served(add_SupervisionServiceServicer_to_server, servicer, authority=authorise),)
-    return Supervision(store, train, consumer, hub, services)
+    services = (
+        served(add_SupervisionServiceServicer_to_server, servicer, authority=authorise),
+        served(add_OrderServiceServicer_to_server, OrderServicer(store, train, ids), authority=authorise),
+    )
+    relay = Relay(store, KIT, train, broker, source=NAME, topic=OWN_TOPIC)
+    scheduler = Scheduler(clock, [_order_alarm(store, train), _stall_alarm(store, train)])
+    return Supervision(store, train, consumer, relay, scheduler, hub, services)
+
+
+def _order_alarm(store: Store, train: Train) -> Alarm:
+    async def alarm(now: int) -> int:
+        due = await store.read(lambda connection: order_queries.due_orders(connection, now, _AT_ONCE))
+        for order_id in due:
+            await train.execute(RAISE_ORDER_ALARM, RaiseOrderAlarm(order_id), _ITSELF)
+        return len(due)
+
+    return alarm
+
+
+def _stall_alarm(store: Store, train: Train) -> Alarm:
+    async def alarm(now: int) -> int:
+        due = await store.read(lambda connection: order_queries.stalled_transfers(connection, now, _AT_ONCE))
+        for transfer_id in due:
+            await train.execute(RAISE_STALLED, RaiseStalled(transfer_id), _ITSELF)
+        return len(due)
+
+    return alarm

@@ -36,6 +36,7 @@ class Topic:
 ENFORCEMENT_RECORD = Topic("liangfa.enforcement_record.v1", owner="enforcement_record")
 CASE_TRANSFER = Topic("liangfa.case_transfer.v1", owner="case_transfer", partitions=6)
 JOINT_MEETING = Topic("liangfa.joint_meeting.v1", owner="joint_meeting", partitions=3)
+SUPERVISION = Topic("liangfa.supervision.v1", owner="supervision", partitions=3)
 
-TOPICS = (ENFORCEMENT_RECORD, CASE_TRANSFER, JOINT_MEETING)
+TOPICS = (ENFORCEMENT_RECORD, CASE_TRANSFER, JOINT_MEETING, SUPERVISION)
 """All of them."""

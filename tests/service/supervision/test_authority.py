@@ -38,7 +38,7 @@ ROLES = (
 )  # fmt: skip
 AGENCY = {"officer", "agency_head", "legal_reviewer"}
 SUPERVISORS = {"procurator", "police", "justice_supervisor"}
-EXPECTED: dict[str, set[str]] = {
+WATCHING: dict[str, set[str]] = {
     "SupervisionService/Watch": AGENCY | SUPERVISORS,
     "SupervisionService/ListAlerts": AGENCY | SUPERVISORS,
     "SupervisionService/GetAlertCounts": AGENCY | SUPERVISORS,
@@ -47,6 +47,18 @@ EXPECTED: dict[str, set[str]] = {
     "SupervisionService/GetFunnel": AGENCY | SUPERVISORS,
     "SupervisionService/GetTimeInState": AGENCY | SUPERVISORS,
 }
+OVERSEEING = {"procurator", "chief_procurator", "justice_supervisor"}
+ADDRESSED = {"officer", "agency_head", "police", "police_head"}
+ORDERS: dict[str, set[str]] = {
+    "OrderService/IssueOrder": OVERSEEING,
+    "OrderService/ReplyToOrder": ADDRESSED,
+    "OrderService/JudgeReply": OVERSEEING,
+    "OrderService/WithdrawOrder": OVERSEEING,
+    "OrderService/GetOrder": OVERSEEING | ADDRESSED,
+    "OrderService/ListOrders": OVERSEEING | ADDRESSED,
+}
+"""Tried role by role in test_orders.py."""
+EXPECTED = WATCHING | ORDERS
 OWN = district.officer("market_regulation")
 RELATIONS = {"own": (OWN.agency_id, "420111"), "other": ("hs-labour", "420111"), "far": ("wc-market", "420106")}
 PREFIX = "/liangfa_protos.supervision.v1."
@@ -126,7 +138,7 @@ async def _watched(stream: Any) -> str:
 
 
 def expected(role: str, relation: str, rpc: str) -> str:
-    if role not in EXPECTED[rpc]:
+    if role not in WATCHING[rpc]:
         return "FORBIDDEN"
     is_seen = relation == "own" or (relation == "other" and role in SUPERVISORS)
     return "sees" if is_seen else "nothing"
@@ -136,7 +148,7 @@ async def test_every_rpc_for_every_role_and_relation(tmp_path: Path) -> None:
     """Agencies see their own cases, supervisors their region, nobody else anything."""
     async with supervised_case(tmp_path, is_transferred=True) as (platform, case_id):
         wrong = []
-        for rpc in EXPECTED:
+        for rpc in WATCHING:
             for role in ROLES:
                 for relation, (agency, region) in RELATIONS.items():
                     found = await seen(platform, caller(role, agency, region), rpc, case_id)
@@ -155,7 +167,7 @@ async def test_every_rpc_for_every_role_and_relation(tmp_path: Path) -> None:
 async def test_a_supervisors_region_holds_what_lies_in_it(tmp_path: Path, region: str, sees: bool) -> None:
     """The country, the province and the city see the district's case; neighbours, and a body without a region, do not."""
     async with supervised_case(tmp_path, is_transferred=True) as (platform, case_id):
-        for rpc in EXPECTED:
+        for rpc in WATCHING:
             found = await seen(platform, caller("procurator", "x", region), rpc, case_id)
             assert found == ("sees" if sees else "nothing"), rpc
 

@@ -22,15 +22,33 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from liangfa_protos.supervision.v1 import order_service_pb2 as liangfa__protos_dot_supervision_dot_v1_dot_order__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*liangfa_protos/supervision/v1/events.proto\x12\x1dliangfa_protos.supervision.v1\"E\n\x0e\x43\x61seFeedViewed\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*liangfa_protos/supervision/v1/events.proto\x12\x1dliangfa_protos.supervision.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x31liangfa_protos/supervision/v1/order_service.proto\"E\n\x0e\x43\x61seFeedViewed\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\"B\n\x0bOrderIssued\x12\x33\n\x05order\x18\x01 \x01(\x0b\x32$.liangfa_protos.supervision.v1.Order\"C\n\x0cOrderReplied\x12\x33\n\x05order\x18\x01 \x01(\x0b\x32$.liangfa_protos.supervision.v1.Order\"D\n\rOrderReturned\x12\x33\n\x05order\x18\x01 \x01(\x0b\x32$.liangfa_protos.supervision.v1.Order\"B\n\x0bOrderClosed\x12\x33\n\x05order\x18\x01 \x01(\x0b\x32$.liangfa_protos.supervision.v1.Order\"E\n\x0eOrderWithdrawn\x12\x33\n\x05order\x18\x01 \x01(\x0b\x32$.liangfa_protos.supervision.v1.Order\"B\n\x0bOrderWarned\x12\x33\n\x05order\x18\x01 \x01(\x0b\x32$.liangfa_protos.supervision.v1.Order\"B\n\x0bOrderMissed\x12\x33\n\x05order\x18\x01 \x01(\x0b\x32$.liangfa_protos.supervision.v1.Order\"\xdd\x01\n\x0fTransferStalled\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x11\n\tagency_id\x18\x04 \x01(\t\x12\x13\n\x0b\x61gency_name\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x17\n\x0forganisation_id\x18\x07 \x01(\t\x12\x19\n\x11organisation_name\x18\x08 \x01(\t\x12)\n\x05since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'liangfa_protos.supervision.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CASEFEEDVIEWED']._serialized_start=77
-  _globals['_CASEFEEDVIEWED']._serialized_end=146
+  _globals['_CASEFEEDVIEWED']._serialized_start=161
+  _globals['_CASEFEEDVIEWED']._serialized_end=230
+  _globals['_ORDERISSUED']._serialized_start=232
+  _globals['_ORDERISSUED']._serialized_end=298
+  _globals['_ORDERREPLIED']._serialized_start=300
+  _globals['_ORDERREPLIED']._serialized_end=367
+  _globals['_ORDERRETURNED']._serialized_start=369
+  _globals['_ORDERRETURNED']._serialized_end=437
+  _globals['_ORDERCLOSED']._serialized_start=439
+  _globals['_ORDERCLOSED']._serialized_end=505
+  _globals['_ORDERWITHDRAWN']._serialized_start=507
+  _globals['_ORDERWITHDRAWN']._serialized_end=576
+  _globals['_ORDERWARNED']._serialized_start=578
+  _globals['_ORDERWARNED']._serialized_end=644
+  _globals['_ORDERMISSED']._serialized_start=646
+  _globals['_ORDERMISSED']._serialized_end=712
+  _globals['_TRANSFERSTALLED']._serialized_start=715
+  _globals['_TRANSFERSTALLED']._serialized_end=936
 # @@protoc_insertion_point(module_scope)

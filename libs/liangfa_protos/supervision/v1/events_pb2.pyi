@@ -5,6 +5,8 @@ What supervision journals of its own. The payloads are hash-chained: a field is 
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from liangfa_protos.supervision.v1 import order_service_pb2 as _order_service_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -45,3 +47,227 @@ class CaseFeedViewed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CaseFeedViewed: _TypeAlias = CaseFeedViewed  # noqa: Y015
+
+@_typing.final
+class OrderIssued(_message.Message):
+    """An order was issued."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_service_pb2.Order:
+        """The order."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_service_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderIssued: _TypeAlias = OrderIssued  # noqa: Y015
+
+@_typing.final
+class OrderReplied(_message.Message):
+    """An order was answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_service_pb2.Order:
+        """The order."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_service_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderReplied: _TypeAlias = OrderReplied  # noqa: Y015
+
+@_typing.final
+class OrderReturned(_message.Message):
+    """The answer to an order was found insufficient; it stands with a new day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_service_pb2.Order:
+        """The order."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_service_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderReturned: _TypeAlias = OrderReturned  # noqa: Y015
+
+@_typing.final
+class OrderClosed(_message.Message):
+    """The answer to an order was accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_service_pb2.Order:
+        """The order."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_service_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderClosed: _TypeAlias = OrderClosed  # noqa: Y015
+
+@_typing.final
+class OrderWithdrawn(_message.Message):
+    """An order was withdrawn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_service_pb2.Order:
+        """The order."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_service_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderWithdrawn: _TypeAlias = OrderWithdrawn  # noqa: Y015
+
+@_typing.final
+class OrderWarned(_message.Message):
+    """The day by which an order is to be answered is near."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_service_pb2.Order:
+        """The order."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_service_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderWarned: _TypeAlias = OrderWarned  # noqa: Y015
+
+@_typing.final
+class OrderMissed(_message.Message):
+    """An order was not answered in time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_service_pb2.Order:
+        """The order."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_service_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderMissed: _TypeAlias = OrderMissed  # noqa: Y015
+
+@_typing.final
+class TransferStalled(_message.Message):
+    """Nothing has happened to an open transfer for a long time (滞留)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    AGENCY_NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ORGANISATION_ID_FIELD_NUMBER: _builtins.int
+    ORGANISATION_NAME_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.str
+    """Transfer."""
+    case_id: _builtins.str
+    """Case of enforcement_record."""
+    region: _builtins.str
+    """Division code of the transferring agency."""
+    agency_id: _builtins.str
+    """Transferring agency."""
+    agency_name: _builtins.str
+    """Its name."""
+    state: _builtins.str
+    """State of the procedure in which it lies."""
+    organisation_id: _builtins.str
+    """Organisation whose turn it is."""
+    organisation_name: _builtins.str
+    """Its name."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when nothing has happened."""
+
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.str = ...,
+        case_id: _builtins.str = ...,
+        region: _builtins.str = ...,
+        agency_id: _builtins.str = ...,
+        agency_name: _builtins.str = ...,
+        state: _builtins.str = ...,
+        organisation_id: _builtins.str = ...,
+        organisation_name: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_name", b"agency_name", "case_id", b"case_id", "organisation_id", b"organisation_id", "organisation_name", b"organisation_name", "region", b"region", "since", b"since", "state", b"state", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferStalled: _TypeAlias = TransferStalled  # noqa: Y015

@@ -104,6 +104,22 @@ class _FeedKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedKind.Val
     """The last day of a statutory limit has come."""
     FEED_KIND_CLOCK_ESCALATED: _FeedKind.ValueType  # 48
     """A statutory limit is missed still: somebody above is told."""
+    FEED_KIND_ORDER_ISSUED: _FeedKind.ValueType  # 80
+    """An order was issued."""
+    FEED_KIND_ORDER_REPLIED: _FeedKind.ValueType  # 81
+    """An order was answered."""
+    FEED_KIND_ORDER_RETURNED: _FeedKind.ValueType  # 82
+    """An answer was found insufficient."""
+    FEED_KIND_ORDER_CLOSED: _FeedKind.ValueType  # 83
+    """An order was closed."""
+    FEED_KIND_ORDER_WITHDRAWN: _FeedKind.ValueType  # 84
+    """An order was withdrawn."""
+    FEED_KIND_ORDER_WARNED: _FeedKind.ValueType  # 85
+    """The day of an order is near."""
+    FEED_KIND_ORDER_MISSED: _FeedKind.ValueType  # 86
+    """An order was not answered in time."""
+    FEED_KIND_TRANSFER_STALLED: _FeedKind.ValueType  # 87
+    """A transfer lies still."""
     FEED_KIND_REPLY_OVERDUE: _FeedKind.ValueType  # 60
     """A written answer to a consultation is overdue. The question itself is for its participants alone."""
     FEED_KIND_MEETING_CONVENED: _FeedKind.ValueType  # 61
@@ -164,6 +180,22 @@ FEED_KIND_CLOCK_LAST_DAY: FeedKind.ValueType  # 47
 """The last day of a statutory limit has come."""
 FEED_KIND_CLOCK_ESCALATED: FeedKind.ValueType  # 48
 """A statutory limit is missed still: somebody above is told."""
+FEED_KIND_ORDER_ISSUED: FeedKind.ValueType  # 80
+"""An order was issued."""
+FEED_KIND_ORDER_REPLIED: FeedKind.ValueType  # 81
+"""An order was answered."""
+FEED_KIND_ORDER_RETURNED: FeedKind.ValueType  # 82
+"""An answer was found insufficient."""
+FEED_KIND_ORDER_CLOSED: FeedKind.ValueType  # 83
+"""An order was closed."""
+FEED_KIND_ORDER_WITHDRAWN: FeedKind.ValueType  # 84
+"""An order was withdrawn."""
+FEED_KIND_ORDER_WARNED: FeedKind.ValueType  # 85
+"""The day of an order is near."""
+FEED_KIND_ORDER_MISSED: FeedKind.ValueType  # 86
+"""An order was not answered in time."""
+FEED_KIND_TRANSFER_STALLED: FeedKind.ValueType  # 87
+"""A transfer lies still."""
 FEED_KIND_REPLY_OVERDUE: FeedKind.ValueType  # 60
 """A written answer to a consultation is overdue. The question itself is for its participants alone."""
 FEED_KIND_MEETING_CONVENED: FeedKind.ValueType  # 61
@@ -196,6 +228,10 @@ class _AlertKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertKind.V
     """Amended after the decision."""
     ALERT_KIND_CLOCK_MISSED: _AlertKind.ValueType  # 6
     """A statutory limit of a transfer was missed."""
+    ALERT_KIND_TRANSFER_STALLED: _AlertKind.ValueType  # 7
+    """A transfer lies still (滞留)."""
+    ALERT_KIND_ORDER_MISSED: _AlertKind.ValueType  # 8
+    """A supervision order was not answered in time."""
 
 class AlertKind(_AlertKind, metaclass=_AlertKindEnumTypeWrapper):
     """What an alert is about."""
@@ -214,6 +250,10 @@ ALERT_KIND_AMENDED_AFTER_DECISION: AlertKind.ValueType  # 5
 """Amended after the decision."""
 ALERT_KIND_CLOCK_MISSED: AlertKind.ValueType  # 6
 """A statutory limit of a transfer was missed."""
+ALERT_KIND_TRANSFER_STALLED: AlertKind.ValueType  # 7
+"""A transfer lies still (滞留)."""
+ALERT_KIND_ORDER_MISSED: AlertKind.ValueType  # 8
+"""A supervision order was not answered in time."""
 Global___AlertKind: _TypeAlias = AlertKind  # noqa: Y015
 
 class _StatisticsDimension:
