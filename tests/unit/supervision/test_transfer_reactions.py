@@ -6,17 +6,21 @@ import asyncio
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from liangfa_case_transfer.tables import KIT as TRANSFER_KIT
 from liangfa_cli import district
 from liangfa_cli.platform import Platform
+from liangfa_enforcement_record.tables import KIT as RECORD_KIT
+from liangfa_joint_meeting.tables import KIT as MEETING_KIT
 from liangfa_kit.clock import ManualClock
 from liangfa_kit.identity import Actor
-from liangfa_kit.telemetry import JOURNAL_POSITION
+from liangfa_kit.store.tables import journal_position
 from liangfa_procedure.steps import Procedure
 from liangfa_protos.case_transfer.v1 import transfer_pb2
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
@@ -62,13 +66,20 @@ async def opened(platform: Platform, by: Actor = OFFICER, case_id: str = "") -> 
 
 
 async def settled(platform: Platform) -> None:
-    """Return when everything that is committed now is published and applied."""
-    assert platform.supervision is not None
-    parts = (platform.record, platform.transfer, platform.meeting)
-    gauges = [gauge for part in parts if part is not None for gauge in part.gauges]
-    committed = sum(gauge.read() for gauge in gauges if gauge.metric is JOURNAL_POSITION)
-    async with asyncio.timeout(60):
-        while platform.supervision.consumer.state.applied < committed:
+    """Wait until everything that is committed was published and applied (on a folder that began with this platform)."""
+    supervision, record, transfer, meeting = (
+        platform.supervision, platform.record, platform.transfer, platform.meeting,
+    )  # fmt: skip
+    assert supervision
+    assert record
+    assert transfer
+    assert meeting
+    journals = ((supervision, KIT), (record, RECORD_KIT), (transfer, TRANSFER_KIT), (meeting, MEETING_KIT))
+    async with asyncio.timeout(120):
+        while True:
+            committed = [await part.store.read(partial(journal_position, tables=kit)) for part, kit in journals]
+            if supervision.consumer.state.applied >= sum(committed):
+                return
             await asyncio.sleep(0.02)
 
 
