@@ -78,10 +78,14 @@ ReadPage = Callable[[FeedFilter, int, int], Awaitable[Sequence[FeedRow]]]
 
 
 class Hub:
-    """Hands new feed rows to watchers. `read_page` reads the stored feed; `heartbeat_seconds` keeps streams alive."""
+    """Hands new feed rows to watchers. `read_page` reads the stored feed; `heartbeat_seconds` keeps streams alive.
 
-    def __init__(self, read_page: ReadPage, *, heartbeat_seconds: float = 15.0) -> None:
+    What this process applies is handed out at once, what other replicas have stored within `look_seconds`.
+    """
+
+    def __init__(self, read_page: ReadPage, *, heartbeat_seconds: float = 15.0, look_seconds: float = 0.5) -> None:
         self._read_page = read_page
+        self._look_seconds = look_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._groups: dict[FeedFilter, set[Watcher]] = {}
         self._everything = FeedFilter()
@@ -92,6 +96,14 @@ class Hub:
     def start(self, newest: int) -> None:
         """Begin at the feed's stored end, `newest`."""
         self.newest = newest
+
+    async def run(self) -> None:
+        """Look for what other replicas have stored until cancelled. Raises what reading raises."""
+        while True:
+            await asyncio.sleep(self._look_seconds)
+            self.refresh()
+            if self._refreshing is not None:
+                await asyncio.shield(self._refreshing)
 
     @property
     def watchers(self) -> int:

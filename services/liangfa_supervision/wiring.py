@@ -56,7 +56,7 @@ class Supervision:
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """Coroutine functions to run until shutdown."""
-        return (self.relay.run, self.consumer.run, self.scheduler.run)
+        return (self.relay.run, self.consumer.run, self.scheduler.run, self.hub.run)
 
     @property
     def gauges(self) -> Sequence[Gauge]:

@@ -21,7 +21,8 @@ from liangfa_kit.settings import Kafka
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as record
 from liangfa_protos.enforcement_record.v1.case_service_pb2_grpc import CaseServiceStub
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as watching
-from tests.enforcement import OFFICER, case
+from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
+from tests.enforcement import OFFICER, PROCURATOR, case
 from tests.replicas import Replica, lasting_ports, running
 from tests.servers.databases import database_of
 from tests.servers.kafka.brokers import fresh
@@ -86,27 +87,32 @@ def settings_for(kafka: Kafka) -> dict[str, str]:
     }
 
 
-async def shown(folder: Path, wanted: set[str]) -> None:
-    """Return once the registration of each of these cases is in supervision's feed."""
-    url = database_of(folder).url.get_secret_value()
-    async with asyncio.timeout(120), await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        while True:
-            found = await connection.execute(FEED, (watching.FEED_KIND_CASE_REGISTERED,))
-            if wanted <= {str(case_id) for (case_id,) in await found.fetchall()}:
-                return
-            await asyncio.sleep(0.2)
+async def shown(folder: Path, replica: Replica, wanted: set[str]) -> list[str]:
+    """Watch at one replica until the registration of each of these cases was shown; return what was, in order."""
+    issuer = TokenIssuer(signing_key(folder / "identity"), SystemClock(), timedelta(minutes=10))
+    found: list[str] = []
+    async with connect(replica.address, Outgoing(token=lambda: issuer.issue(PROCURATOR))) as channel:
+        stub: Any = SupervisionServiceStub(channel)
+        request = watching.WatchRequest(after_cursor=0, kinds=[watching.FEED_KIND_CASE_REGISTERED])
+        async for message in stub.Watch(request, timeout=120):
+            if message.HasField("item"):
+                found.append(message.item.case_id)
+            if wanted <= set(found):
+                break
+    return found
 
 
 async def test_replicas_restart_in_turn_and_no_call_fails(tmp_path: Path, kafka_servers: str) -> None:
     """Each is stopped with SIGTERM, drains, ends with exit code 0 and comes back on its address; each case is shown once.
 
-    Both replicas publish the whole journal: supervision has to know the repetitions.
+    Both replicas publish the whole journal, and two of supervision share the reading: a watcher at one of them sees all
+    cases, and none twice.
     """
     settings = settings_for(fresh(kafka_servers))
-    first, second, third = lasting_ports(3)
-    replicas = [Replica("enforcement_record", tmp_path, port, settings) for port in (first, second)]
-    supervision = Replica("supervision", tmp_path, third, settings)
-    async with running([*replicas, supervision]), filing(tmp_path, replicas) as clients:
+    ports = lasting_ports(4)
+    replicas = [Replica("enforcement_record", tmp_path, port, settings) for port in ports[:2]]
+    supervisors = [Replica("supervision", tmp_path, port, settings) for port in ports[2:]]
+    async with running([*replicas, *supervisors]), filing(tmp_path, replicas) as clients:
         for replica in replicas:
             await progressed(clients, CALLS_BETWEEN)
             assert await replica.stop() == 0
@@ -116,7 +122,8 @@ async def test_replicas_restart_in_turn_and_no_call_fails(tmp_path: Path, kafka_
         await progressed(clients, CALLS_BETWEEN)
         filed = [case_id for client in clients for case_id in client.ids]
         assert len(filed) == len(set(filed))
-        await shown(tmp_path, set(filed))
+        seen = await shown(tmp_path, supervisors[0], set(filed))
+        assert len(seen) == len(set(seen))
     with psycopg.connect(database_of(tmp_path).url.get_secret_value()) as connection:
         stored = connection.execute("SELECT id, cause FROM enforcement_record.cases").fetchall()
         in_feed = connection.execute(FEED, (watching.FEED_KIND_CASE_REGISTERED,)).fetchall()

@@ -24,12 +24,13 @@ class Feed:
         await asyncio.sleep(0)
         return [row for row in self.rows if row.cursor > after and wanted.matches(row)][:limit]
 
-    def store(self, count: int, region: str = "420111", severity: int = 1) -> None:
+    def store(self, count: int, region: str = "420111", severity: int = 1, *, is_told: bool = True) -> None:
         for _ in range(count):
             cursor = len(self.rows) + 1
             item = pb.FeedItem(cursor=cursor, region=region, severity=pb.Severity.ValueType(severity))
             self.rows.append(FeedRow(cursor, 1, severity, region, "a1", "c1", item.SerializeToString()))
-        self.hub.refresh()
+        if is_told:
+            self.hub.refresh()
 
 
 async def items(stream: AsyncIterator[bytes], count: int) -> list[int]:
@@ -52,6 +53,17 @@ async def test_stored_items_come_first_and_live_ones_follow_without_gap_or_repea
         feed.store(10)
         await asyncio.sleep(0.001)
     assert await asyncio.wait_for(reading, 5) == list(range(1, 901))
+
+
+async def test_what_another_replica_has_stored_is_shown_too() -> None:
+    """Its commits wake nobody here: the hub looks for them by itself."""
+    feed = Feed()
+    looking = asyncio.create_task(feed.hub.run())
+    stream = feed.hub.watch(FeedFilter(), 0)
+    assert await items(stream, 0) == []
+    feed.store(3, is_told=False)
+    assert await asyncio.wait_for(items(stream, 3), 60) == [1, 2, 3]
+    looking.cancel()
 
 
 async def test_a_watcher_resumes_after_its_cursor_or_asks_only_for_what_is_new() -> None:
