@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from liangfa_procedure.clocks import HOURS_WARNED
 from liangfa_procedure.rules import Rules
 from liangfa_procedure.scenario import Extended, Moment, Scenario, Told
-from liangfa_procedure.shapes import ScenarioInvalid
 
 _Edge = tuple[int, int, timedelta]
 """The second event happens at most so much after the first (negative: before it)."""
@@ -20,11 +19,8 @@ _MINUTE = timedelta(minutes=1)
 
 
 def instants(scenario: Scenario) -> list[datetime]:
-    """Return when each event of the story happens, never going back. Raises `ScenarioInvalid` without any first day.
-
-    A step without a day happens with the one before it.
-    """
-    bounds = _bounds(scenario.events)
+    """Return when each event of the story happens, never going back. A step without a day happens with the one before it."""
+    bounds = _bounds(scenario)
     earliest = [moment.earliest for moment in bounds]
     chosen = [moment.latest for moment in bounds]
     edges = [
@@ -43,16 +39,11 @@ def instants(scenario: Scenario) -> list[datetime]:
     return chosen
 
 
-def _bounds(events: tuple[Told | Extended, ...]) -> list[Moment]:
-    found: list[Moment] = []
-    for event in events:
-        if event.moment is None:
-            if not found:
-                raise ScenarioInvalid("the first step needs a date", event.where)
-            found.append(found[-1])
-        else:
-            found.append(event.moment.not_before(found[-1].earliest) if found else event.moment)
-    return found
+def _bounds(scenario: Scenario) -> list[Moment]:
+    found = [Moment.of(scenario.begins)]
+    for event in scenario.events:
+        found.append(found[-1] if event.moment is None else event.moment.not_before(found[-1].earliest))
+    return found[1:]
 
 
 def _hours(scenario: Scenario, bounds: list[Moment]) -> Iterator[_Edge]:

@@ -120,6 +120,11 @@ class Scenario:
     calendar: Calendar = field(default_factory=Calendar)
 
     @property
+    def begins(self) -> datetime:
+        """Return the first instant that the story may mean: what it tells before, without a day, is taken to be no later."""
+        return next(event.moment.earliest for event in self.events if event.moment is not None)
+
+    @property
     def end(self) -> datetime:
         """Return the last instant on which limits are watched."""
         return datetime.combine(self.until + timedelta(days=1), time(), BEIJING) - timedelta.resolution

@@ -114,9 +114,7 @@ def play(scenario: Scenario) -> Outcome:
 def _moment(event: Told | Extended, game: _Play) -> Moment:
     # A step without a date happened some time after the one before it: nothing can be called late by it.
     if event.moment is None:
-        if game.now is None:
-            raise ScenarioInvalid("the first step needs a date", event.where)
-        return Moment.of(game.now)
+        return Moment.of(game.now or game.scenario.begins)
     return event.moment.not_before(game.now) if game.now else event.moment
 
 

@@ -145,6 +145,15 @@ def test_what_the_service_refuses_names_the_line_of_the_story(rows: str, words: 
         asyncio.run(play(read_scenario(f"begins_in: accepted\nsteps:\n{rows}\n")))
 
 
+def test_a_story_may_begin_without_a_day() -> None:
+    """Both players take what comes before the first day to be no later, and count nothing from it."""
+    steps = "{step: suspect_crime}, {step: report_to_head}, {on: 2026-03-09, step: approve_transfer}"
+    scenario = read_scenario(f"until: 2026-03-31\nsteps: [{steps}]\n")
+    lines = list(asyncio.run(play(scenario)).lines())
+    assert lines == list(play_by_the_table(scenario).lines())
+    assert "START_UNKNOWN assign_task_force" in lines[-1]
+
+
 def test_a_longer_limit_is_granted_by_whoever_owes_the_step() -> None:
     """A court's own limit too, though no court is named in a transfer."""
     story = """

@@ -294,6 +294,26 @@ def test_a_limit_made_longer_after_it_was_missed_is_watched_again() -> None:
     ]
 
 
+def test_a_story_may_begin_without_a_day() -> None:
+    """What came before the first day starts no limit that could be counted, and makes nobody late."""
+    story = """
+    until: 2026-03-31
+    steps:
+      - {step: suspect_crime}
+      - {step: assign_task_force}
+      - {step: report_to_head}
+      - {on: 2026-03-09, step: approve_transfer}
+      - {on: 2026-03-11, step: deliver_transfer}
+      - {step: copy_to_procuratorate}
+    """
+    outcome = play(read_scenario(story))
+    assert {(str(a.day), a.rule, a.level.value) for a in outcome.alerts} == {
+        ("2026-03-10", "send_to_police", "warn"),
+        ("2026-03-10", "send_to_police", "overdue"),
+    }
+    assert "START_UNKNOWN approve_transfer" in outcome.warnings
+
+
 def test_release_ends_custody() -> None:
     """A limit that begins after it moves off a rest day again; and no arrest need be asked for any more."""
     story = "begins_in: filed\nuntil: 2023-12-31\nsteps:\n  - {on: 2023-08-29, step: detain}\n%s"
