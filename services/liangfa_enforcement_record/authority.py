@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from liangfa_enforcement_record.errors import CaseNotFound, PurposeRequired, PurposeTooLong, invalid
 from liangfa_enforcement_record.validation import text_violations
+from liangfa_kit.context import current_or_none
 from liangfa_kit.errors import Forbidden
 from liangfa_kit.identity import Actor
+from liangfa_kit.store.fence import ALL_ROWS, NO_ROWS, VisibleRows, rows_in_region, rows_of_agency
 from liangfa_standards.divisions import region_prefix
 
 OFFICER = "officer"
@@ -116,6 +118,17 @@ def scope_of(actor: Actor) -> Scope:
     if actor.roles & SUPERVISORS and actor.region:
         return Scope(region=actor.region)
     return Scope(actor.agency_id) if actor.roles & READERS else Scope()
+
+
+def visible_rows() -> VisibleRows:
+    """Return what the database lets the call under way see, for row-level security; all rows to work outside of calls."""
+    call = current_or_none()
+    if call is None:
+        return ALL_ROWS
+    if call.actor is None:
+        return NO_ROWS
+    scope = scope_of(call.actor)
+    return rows_in_region(region_prefix(scope.region)) if scope.region else rows_of_agency(scope.agency_id)
 
 
 def require_visible(actor: Actor, case_id: str, agency_id: str, region: str) -> None:

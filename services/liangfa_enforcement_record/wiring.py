@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from liangfa_enforcement_record.authority import authorise
+from liangfa_enforcement_record.authority import authorise, visible_rows
 from liangfa_enforcement_record.commands.case_commands import CaseCommands
 from liangfa_enforcement_record.commands.import_commands import ImportCommands
 from liangfa_enforcement_record.importer import Importer
@@ -93,7 +93,7 @@ def build(
     database: Database | None = None,
 ) -> EnforcementRecord:
     """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`."""
-    store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS)
+    store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS, visible_rows)
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     rules = screening or CaseScreening()
     cases, imports = CaseCommands(rules), ImportCommands(rules)

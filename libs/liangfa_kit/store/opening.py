@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from liangfa_kit.errors import Invalid
 from liangfa_kit.settings import Database
+from liangfa_kit.store.fence import Visibility
 from liangfa_kit.store.migrate import migrate, sqlite_url
 from liangfa_kit.store.place import PostgresPlace
 from liangfa_kit.store.port import Store
@@ -17,8 +18,13 @@ from liangfa_kit.store.postgres_schema import grant_to_service, has_schema, migr
 from liangfa_kit.store.sqlite import SqliteStore
 
 
-def open_store(database: Database, service: str, path: Path, migrations: Path) -> Store:
-    """Return the database of `service`, migrated to this release: the file `path`, or its schema on PostgreSQL."""
+def open_store(
+    database: Database, service: str, path: Path, migrations: Path, visibility: Visibility | None = None
+) -> Store:
+    """Return the database of `service`, migrated to this release: the file `path`, or its schema on PostgreSQL.
+
+    There `visibility` limits what readings see of fenced tables.
+    """
     if owner := _owner_place(database, service):
         migrate_postgres(owner, migrations)
         grant_to_service(owner, str(conninfo_to_dict(_url(database.url, service)).get("user") or ""))
@@ -26,13 +32,13 @@ def open_store(database: Database, service: str, path: Path, migrations: Path) -
         migrate_postgres(place, migrations)
     else:
         migrate(sqlite_url(path), migrations)
-    return existing_store(database, service, path)
+    return existing_store(database, service, path, visibility)
 
 
-def existing_store(database: Database, service: str, path: Path) -> Store:
+def existing_store(database: Database, service: str, path: Path, visibility: Visibility | None = None) -> Store:
     """Return the database of `service` as it is."""
     if place := postgres_place(database, service):
-        return PostgresStore(place)
+        return PostgresStore(place, visibility)
     return SqliteStore(path, reader_count=database.reader_count, busy_seconds=database.lock_seconds)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import psycopg
 
+from liangfa_kit.store.fence import ALL_ROWS, SCOPE, VisibleRows
+
 _CONNECT_SECONDS = 5
 _SILENCE_MILLISECONDS = 10_000
 _IDLE_SECONDS = 60
@@ -27,14 +29,17 @@ class PostgresPlace:
     statement_seconds: float = 30.0
     lock_seconds: float = 10.0
 
-    def connect(self, purpose: str, *, autocommit: bool = False, **settings: str) -> psycopg.Connection[Any]:
-        """Return a new connection; `settings` are PostgreSQL's own, for this session."""
+    def connect(
+        self, purpose: str, *, autocommit: bool = False, rows: VisibleRows = ALL_ROWS, **settings: str
+    ) -> psycopg.Connection[Any]:
+        """Return a new connection; `settings` are PostgreSQL's own, for this session. It sees `rows`."""
         session = {
             "search_path": self.schema,
             "statement_timeout": f"{round(self.statement_seconds * 1000)}",
             "lock_timeout": f"{round(self.lock_seconds * 1000)}",
             "idle_in_transaction_session_timeout": f"{_IDLE_SECONDS * 1000}",
             "timezone": "UTC",
+            SCOPE: rows.scope,
             "jit": "off",  # compiling costs more than any of our statements takes
         } | settings
         return psycopg.connect(

@@ -22,6 +22,7 @@ from sqlalchemy.pool import QueuePool
 
 from liangfa_kit.errors import Unavailable
 from liangfa_kit.search import query_phrases
+from liangfa_kit.store.fence import ALL_ROWS, NO_ROWS, Visibility, VisibleRows, narrow
 from liangfa_kit.store.place import PostgresPlace
 from liangfa_kit.store.port import SearchIndex, Transaction
 from liangfa_kit.store.postgres_errors import outcome_unknown, translated
@@ -35,10 +36,14 @@ _COMMIT = "COMMIT"
 
 
 class PostgresStore:
-    """The service's schema at `place`, which `migrate_postgres` has made."""
+    """The service's schema at `place`, which `migrate_postgres` has made.
 
-    def __init__(self, place: PostgresPlace) -> None:
+    With `visibility` a reading sees of fenced tables what that allows in the task which asks, and nothing by default.
+    """
+
+    def __init__(self, place: PostgresPlace, visibility: Visibility | None = None) -> None:
         self._place = place
+        self._visibility = visibility
         self._writer: psycopg.Connection[Any] | None = None
         self._pool = ThreadPoolExecutor(place.reader_count, thread_name_prefix=f"read-{place.schema}")
         self._engine = sa.create_engine(
@@ -52,7 +57,8 @@ class PostgresStore:
 
     def _reader(self) -> psycopg.Connection[Any]:
         # A plan made for any text would not use the full-text index for a rare one.
-        connection = self._place.connect("reader", plan_cache_mode="force_custom_plan")
+        rows = NO_ROWS if self._visibility else ALL_ROWS
+        connection = self._place.connect("reader", rows=rows, plan_cache_mode="force_custom_plan")
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         return connection
@@ -131,7 +137,14 @@ class PostgresStore:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Open a read-only connection from the pool, on one snapshot from its first statement on."""
+        with self._fenced(self._visibility() if self._visibility else None) as connection:
+            yield connection
+
+    @contextmanager
+    def _fenced(self, rows: VisibleRows | None) -> Iterator[sa.Connection]:
         with self._engine.connect() as connection:
+            if rows is not None:
+                narrow(connection, rows)
             yield connection
 
     async def read(self, query: Callable[[sa.Connection], T]) -> T:
@@ -139,15 +152,16 @@ class PostgresStore:
 
         `query` may run twice: when the server was restarted since the last reading.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, query)
+        rows = self._visibility() if self._visibility else None  # here: the reader's thread knows no caller
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, query, rows)
 
-    def _read(self, query: Callable[[sa.Connection], T], *, again: bool = True) -> T:
+    def _read(self, query: Callable[[sa.Connection], T], rows: VisibleRows | None, *, again: bool = True) -> T:
         try:
-            with self.reading() as connection:
+            with self._fenced(rows) as connection:
                 return query(connection)
         except sa.exc.DBAPIError as error:
             if again and error.connection_invalidated:
-                return self._read(query, again=False)
+                return self._read(query, rows, again=False)
             if isinstance(error.orig, psycopg.OperationalError):
                 raise translated(error.orig) from error
             raise
