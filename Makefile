@@ -30,12 +30,15 @@ test: setup ## Run every test
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 ##@ Develop
-.PHONY: quick fuzz check fix protos bench evaluate clean
+.PHONY: quick fuzz reliability check fix protos bench evaluate clean
 quick: setup ## Run the tests that take about a minute
 	$(BIN)/pytest -n 2 -m "not slow and not fault" $(ARGS)
 
 fuzz: setup ## Look for new counterexamples to the properties, for minutes
 	$(BIN)/pytest -n 2 -m "not slow and not fault" --hypothesis-profile=fuzz tests/unit $(ARGS)
+
+reliability: setup ## Kill real processes, count what is lost, and write docs/reliability.md
+	$(BIN)/python scripts/reliability.py
 
 check: setup ## Lint, types, layers, protos
 	$(BIN)/ruff format --check .

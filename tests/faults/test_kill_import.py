@@ -19,6 +19,7 @@ from liangfa_kit.verify import journal_faults
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as rpc
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as watch_rpc
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
+from tests.faults.figures import Outcome, Record
 from tests.faults.import_process import applied_when_published, followed, imports, quiet_platform
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
@@ -65,7 +66,7 @@ def run_and_kill(folder: Path, file: Path, told_before: int, after_seconds: floa
     return told[0], int(told[1])
 
 
-async def gone_on_with(folder: Path, content: bytes, kinds: Counter[str]) -> None:
+async def gone_on_with(folder: Path, content: bytes, kinds: Counter[str]) -> list[str]:
     async with quiet_platform(folder) as platform:
         (stopped,) = (await imports(platform).ListImports(rpc.ListImportsRequest())).imports
         assert stopped.state == "interrupted"
@@ -89,6 +90,7 @@ async def gone_on_with(folder: Path, content: bytes, kinds: Counter[str]) -> Non
         assert (registered, started) == ([kinds["case"]], [1, 1])
         assert list(journal_faults(store, KIT)) == []
         assert await supervised(platform) == kinds["case"]
+        return numbers
 
 
 async def supervised(platform: Platform) -> int:
@@ -104,7 +106,7 @@ async def supervised(platform: Platform) -> int:
 
 
 @pytest.mark.timeout(280)
-def test_an_import_killed_seven_times_loses_and_repeats_nothing(tmp_path: Path) -> None:
+def test_an_import_killed_seven_times_loses_and_repeats_nothing(tmp_path: Path, record_property: Record) -> None:
     """Six thousand rows: cases, repeats, rows kept aside and withdrawn ones each end as what they are, once."""
     content, kinds = table()
     file, folder, chance = tmp_path / "table.csv", tmp_path / "data", random.Random(7)
@@ -117,4 +119,6 @@ def test_an_import_killed_seven_times_loses_and_repeats_nothing(tmp_path: Path) 
         assert state == "running"
         assert read < rows < ROWS
         read = rows
-    asyncio.run(gone_on_with(folder, content, kinds))
+    entered = asyncio.run(gone_on_with(folder, content, kinds))
+    lost, doubled = kinds["case"] - len(set(entered)), len(entered) - len(set(entered))
+    Outcome("kill -9 in an import (rows)", KILLS, kinds["case"], lost, doubled).tell(record_property)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from liangfa_kit.messaging.kafka import KafkaBroker
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.messaging.topics import Topic
 from liangfa_kit.settings import Kafka
+from tests.faults.figures import Outcome, Record
 from tests.servers.kafka.brokers import fresh
 from tests.servers.kafka.cluster import Cluster, cluster
 from tests.servers.kafka.jars import class_path
@@ -82,16 +84,19 @@ async def file_some(tally: Tally, first: int, last: int) -> None:
         await tally.raise_(f"t{number % 11}", number)
 
 
-async def nothing_lost(model: Tally, consumer: Consumer, count: int) -> None:
+async def nothing_lost(
+    model: Tally, consumer: Consumer, count: int, record: Record, fault: str, times: int, longest: float | None = None
+) -> None:
     """Every event had its effect once, in the order of its tally (the model refuses a version out of order)."""
     rows = await model.rows(seen)
-    assert sum(row["events"] for row in rows) == count
+    applied, aside = sum(row["events"] for row in rows), await consumer.set_aside()
+    lost, doubled = max(0, count - applied), max(0, applied - count)
+    Outcome(fault, times, count, lost, doubled, len(aside), longest).tell(record)
     assert sum(row["total"] for row in rows) == sum(range(count))
-    assert await consumer.set_aside() == []
 
 
 async def test_a_killed_and_restarted_broker_loses_nothing_of_what_is_filed_meanwhile(
-    tmp_path: Path, one_broker: Cluster
+    tmp_path: Path, one_broker: Cluster, record_property: Record
 ) -> None:
     """kill -9 in the middle of publishing; filing goes on without Kafka; all arrives when it is back."""
     async with working(tmp_path, fresh(one_broker.servers, publish_seconds=3)) as (tally, relay, model, consumer):
@@ -102,14 +107,16 @@ async def test_a_killed_and_restarted_broker_loses_nothing_of_what_is_filed_mean
         await until(lambda: relay.state.trouble == "KAFKA_UNAVAILABLE")
         await file_some(tally, 400, 500)
         await asyncio.to_thread(one_broker.restart)
+        back = time.monotonic()
         await file_some(tally, 500, 600)
         await until(lambda: consumer.state.applied >= 600)
-        await nothing_lost(model, consumer, 600)
+        longest = time.monotonic() - back
+        await nothing_lost(model, consumer, 600, record_property, "kill -9 of the only Kafka broker", 1, longest)
         assert relay.state.trouble == ""
 
 
 async def test_a_broker_that_hangs_for_seconds_delays_events_and_keeps_their_order(
-    tmp_path: Path, one_broker: Cluster
+    tmp_path: Path, one_broker: Cluster, record_property: Record
 ) -> None:
     """A request whose outcome nobody knows is repeated; whether it was written or not, the effect is single."""
     async with working(tmp_path, fresh(one_broker.servers, publish_seconds=2)) as (tally, relay, model, consumer):
@@ -122,10 +129,12 @@ async def test_a_broker_that_hangs_for_seconds_delays_events_and_keeps_their_ord
             one_broker.resume()
             await until(lambda: relay.state.trouble == "")
         await until(lambda: consumer.state.applied >= 400)
-        await nothing_lost(model, consumer, 400)
+        await nothing_lost(model, consumer, 400, record_property, "Kafka broker hangs, then goes on", 3)
 
 
-async def test_members_that_join_and_leave_lose_and_repeat_nothing(tmp_path: Path, kafka_servers: str) -> None:
+async def test_members_that_join_and_leave_lose_and_repeat_nothing(
+    tmp_path: Path, kafka_servers: str, record_property: Record
+) -> None:
     """Partitions move between two members while events flow; each is applied once, by whoever has it."""
     settings = fresh(kafka_servers, session_seconds=3)
     brokers = [KafkaBroker(settings, TOPICS) for _ in range(4)]
@@ -145,20 +154,25 @@ async def test_members_that_join_and_leave_lose_and_repeat_nothing(tmp_path: Pat
             while rows < 900:
                 rows = sum(row["events"] for row in await model.rows(seen))
                 await asyncio.sleep(0.05)
-        await nothing_lost(model, first, 900)
+        await nothing_lost(model, first, 900, record_property, "members join and leave a consumer group", len(brokers))
         assert max(joined) > 0, "no partition ever moved: this test has shown nothing"
     await asyncio.gather(*(broker.close() for broker in brokers))
 
 
 @pytest.mark.slow
-async def test_three_brokers_lose_nothing_when_each_is_killed_in_turn(tmp_path: Path, three_brokers: Cluster) -> None:
+async def test_three_brokers_lose_nothing_when_each_is_killed_in_turn(
+    tmp_path: Path, three_brokers: Cluster, record_property: Record
+) -> None:
     """With two of three copies acknowledged, any one broker may die while events flow."""
     settings = fresh(three_brokers.servers, replication=3, publish_seconds=10)
     async with working(tmp_path, settings) as (tally, _, model, consumer):
+        longest = 0.0
         for number in range(3):
             await file_some(tally, number * 200, number * 200 + 100)
             three_brokers.kill(number)
             await file_some(tally, number * 200 + 100, number * 200 + 200)
+            killed = time.monotonic()
             await until(lambda done=number * 200 + 200: consumer.state.applied >= done)  # type: ignore[misc]
+            longest = max(longest, time.monotonic() - killed)
             await asyncio.to_thread(three_brokers.restart, number)
-        await nothing_lost(model, consumer, 600)
+        await nothing_lost(model, consumer, 600, record_property, "kill -9 of one of three Kafka brokers", 3, longest)
