@@ -209,7 +209,7 @@ def up(folder: Path) -> int:
     except _AskedToStop:
         print("Stopped.", flush=True)
         return 0
-    except (NotStarted, AssertionError, pytest.skip.Exception) as error:
+    except (NotStarted, AssertionError, pytest.skip.Exception, pytest.fail.Exception) as error:
         print(error, file=sys.stderr, flush=True)
     return 1
 

@@ -72,14 +72,19 @@ def binaries() -> Path | None:
     return max(usable, key=lambda f: int(f.name)) / "bin" if usable else None
 
 
-def start(*, durable: bool = False) -> PostgresServer:
-    """Start a fresh server, or skip the test (fail it under CI) when there is none to start."""
-    if given := os.environ.get("LIANGFA_TEST_POSTGRES"):
-        return PostgresServer(given)
+def require_binaries() -> None:
+    """Skip the test where no server is installed (fail it under CI)."""
     if binaries() is None:
         if os.environ.get("CI"):
             pytest.fail(MISSING)
         pytest.skip(MISSING)
+
+
+def start(*, durable: bool = False) -> PostgresServer:
+    """Start a fresh server, or skip the test (fail it under CI) when there is none to start."""
+    if given := os.environ.get("LIANGFA_TEST_POSTGRES"):
+        return PostgresServer(given)
+    require_binaries()
     folder = Path(tempfile.mkdtemp(prefix="liangfa-postgres-"))
     folder.chmod(0o755)
     return _started(folder, durable=durable)
@@ -91,8 +96,7 @@ def start_kept(folder: Path) -> PostgresServer:
     The caller sees to it that nobody else runs one there: one that is left from a killed run is ended first. As root
     the server runs as somebody else, who has to be able to reach `folder`.
     """
-    if binaries() is None:
-        pytest.skip(MISSING)
+    require_binaries()
     folder.mkdir(parents=True, exist_ok=True)
     left = folder / "data" / "postmaster.pid"
     if left.exists():
