@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from liangfa_supervision.hub import FeedFilter
 from liangfa_supervision.queries import count_of, visible
-from liangfa_supervision.tables import stays, transfer_progress
+from liangfa_supervision.tables import case_counts, stays, transfer_progress
 
 _STAGES = {
     "delivered": "is_delivered", "accepted": "is_accepted", "filed": "is_filed", "refused": "is_refused",
@@ -38,6 +38,27 @@ def funnel(connection: sa.Connection, wanted: FeedFilter, dimension: str, months
         query = query.where(c.month <= months[1])
     order: tuple[Any, ...] = ("key",) if dimension == "month" else (sa.desc("opened"), "key")
     return connection.execute(query.order_by(*order)).all()
+
+
+def suspected(
+    connection: sa.Connection, wanted: FeedFilter, dimension: str, months: tuple[str, str]
+) -> dict[str, tuple[str, int]]:
+    """Return name and number of the cases in which screening suspects a crime, by the same dimension; none by police organ."""
+    c = case_counts.c
+    keys: dict[str, Any] = {"agency": c.agency_id, "month": c.month, "total": sa.literal("")}
+    key = keys.get(dimension)
+    if key is None:
+        return {}
+    name = sa.func.max(c.agency_name) if dimension == "agency" else sa.literal("")
+    query = sa.select(key.label("key"), name.label("name"), sa.func.count().label("cases"))
+    query = query.where(*visible(case_counts, wanted), c.is_suspected.is_(True))
+    if dimension != "total":
+        query = query.group_by(key)
+    if months[0]:
+        query = query.where(c.month >= months[0])
+    if months[1]:
+        query = query.where(c.month <= months[1])
+    return {row.key: (row.name, row.cases) for row in connection.execute(query) if row.cases}
 
 
 def time_in_state(connection: sa.Connection, wanted: FeedFilter, organisation_id: str, state: str) -> Sequence[Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from liangfa_kit.clock import beijing_date, from_micros
 from liangfa_kit.work import Need, Work
 from liangfa_procedure.steps import Procedure, Scope
 from liangfa_protos.case_transfer.v1 import transfer_pb2
-from liangfa_supervision.stalling import STALLS_AFTER
+from liangfa_supervision.stalling import stalls_at
 from liangfa_supervision.tables import stays, transfer_progress
 
 TURNS = {
@@ -92,10 +91,9 @@ def _step(transfer: transfer_pb2.Transfer, step: transfer_pb2.TakenStep, work: W
 
 
 def _now(transfer: transfer_pb2.Transfer, changed_at: int) -> dict[str, Any]:
-    stalls_at = changed_at + STALLS_AFTER // timedelta(microseconds=1)
     return {
         "changed_at": changed_at,
-        "stalls_at": None if _is_closed(transfer) else stalls_at,
+        "stalls_at": None if _is_closed(transfer) else stalls_at(transfer.state, changed_at),
         "police_id": transfer.receiver.id,
         "police_name": transfer.receiver.name,
         "state": transfer.state,

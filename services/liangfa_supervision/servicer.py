@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from liangfa_kit.clock import Clock, beijing_date, from_micros
@@ -157,8 +157,8 @@ class SupervisionServicer(SupervisionServiceServicer):
         dimension = _FUNNEL_DIMENSIONS.get(request.dimension, "total")
         months = (request.month_from, request.month_to)
         rows = await self._store.read(lambda c: progress_queries.funnel(c, wanted, dimension, months))
-        lines = [pb.FunnelLine(**{**row._mapping, "name": row.name or row.key}) for row in rows]  # noqa: SLF001 - SQLAlchemy's
-        return pb.GetFunnelResponse(lines=lines)
+        hits = await self._store.read(lambda c: progress_queries.suspected(c, wanted, dimension, months))
+        return pb.GetFunnelResponse(lines=_funnel_lines(rows, hits))
 
     async def GetTimeInState(self, request: pb.GetTimeInStateRequest, _context: Any) -> pb.GetTimeInStateResponse:
         """Tell how long transfers lay in each state with each organisation."""
@@ -190,6 +190,16 @@ def _alert_place(token: str) -> tuple[int, int, str] | None:
         return None
     severity, raised_at, key = from_token(token, int, int, str)
     return severity, raised_at, key
+
+
+def _funnel_lines(rows: Sequence[Any], hits: dict[str, tuple[str, int]]) -> list[pb.FunnelLine]:
+    """Join transfers and suspected cases; who has suspected cases and no transfer has a line too, after the others."""
+    lines = [pb.FunnelLine(**{**row._mapping, "name": row.name or row.key}) for row in rows]  # noqa: SLF001 - SQLAlchemy's
+    for line in lines:
+        line.suspected = hits.get(line.key, ("", 0))[1]
+    known = {line.key for line in lines}
+    alone = (pb.FunnelLine(key=key, name=hits[key][0] or key, suspected=hits[key][1]) for key in sorted(hits))
+    return [*lines, *(line for line in alone if line.key not in known)]
 
 
 def _time_line(row: Any) -> pb.TimeInStateLine:

@@ -14,6 +14,15 @@ from liangfa_supervision.tables import stays, transfer_progress
 
 STALLS_AFTER = timedelta(days=30)
 """After how long without any step an open transfer lies still: a decision of this product, no text gives a number."""
+FILED_STALLS_AFTER = timedelta(days=90)
+"""The same for a filed case, which the police investigate: like the three months after which the procuratorate reminds them
+of a case filed on its notice (人民检察院刑事诉讼规则第五百六十四条)."""
+
+
+def stalls_at(state: str, changed_at: int) -> int:
+    """Return when a transfer in `state`, changed at `changed_at`, lies still for too long; microseconds UTC."""
+    longest = FILED_STALLS_AFTER if state == "filed" else STALLS_AFTER
+    return changed_at + longest // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,8 +104,10 @@ def _step(message: Any) -> Wording:
 
 
 def ended_clocks(name: str, message: Any) -> list[str]:
-    """Return the clocks that the event says have ended: alerts of theirs close."""
-    clocks = message.clocks if name == "StepTaken" else ()
+    """Return the clocks that the event says have ended, or were given more time: alerts of theirs close."""
+    if name == "ClockExtended":
+        return [message.clock.id]
+    clocks = message.clocks if name in {"StepTaken", "ReceiptSigned"} else ()
     return [clock.id for clock in clocks if clock.state in _NOT_RUNNING]
 
 

@@ -17,8 +17,9 @@ from liangfa_protos.case_transfer.v1 import transfer_pb2
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
 from liangfa_supervision.progressing import TURNS
+from liangfa_supervision.stalling import stalls_at
 from liangfa_supervision.tables import alerts, stays, transfer_progress
-from tests.unit.supervision.test_reactions import START, platform_at
+from tests.unit.supervision.test_reactions import START, case, platform_at, register
 from tests.unit.supervision.test_transfer_reactions import BY, OFFICER, open_alerts, opened, rows, settled, take
 
 DAY = 86_400
@@ -66,6 +67,7 @@ async def test_the_funnel_counts_how_far_each_has_come(tmp_path: Path) -> None:
             assert line.key == key
             reached = (line.opened, line.delivered, line.accepted, line.refused, line.filed, line.judged, line.open)
             assert reached == (1, 1, 1, 1, 0, 0, 1)
+            assert line.suspected == (0 if dimension == pb.FUNNEL_DIMENSION_POLICE else 1)
         later = pb.GetFunnelRequest(dimension=pb.FUNNEL_DIMENSION_AGENCY, month_from="2026-04")
         assert not (await stub(platform).GetFunnel(later)).lines
 
@@ -133,3 +135,20 @@ async def test_a_crime_that_only_the_agency_suspects_is_watched_too(tmp_path: Pa
         await settled(platform)
         raised = [row for row in await rows(platform, alerts) if row["id"] == "suspected/of-paper"]
         assert [row["is_closed"] for row in raised] == [True]
+
+
+@pytest.mark.asyncio
+async def test_a_suspected_case_without_a_transfer_is_in_the_funnel(tmp_path: Path) -> None:
+    """The gap between what is suspected and what is transferred is what the funnel is for."""
+    async with platform_at(tmp_path, ManualClock(START)) as platform:
+        await register(platform, case("在卤肉中添加罂粟壳，已销售80元。"))
+        await settled(platform)
+        asked = pb.GetFunnelRequest(dimension=pb.FUNNEL_DIMENSION_AGENCY)
+        (line,) = (await stub(platform).GetFunnel(asked)).lines
+        assert (line.key, line.suspected, line.opened) == (OFFICER.agency_id, 1, 0)
+
+
+def test_a_filed_case_may_lie_longer() -> None:
+    """The police investigate: ninety days, not thirty."""
+    assert stalls_at("filed", 0) == 90 * DAY * 1_000_000
+    assert stalls_at("accepted", 0) == 30 * DAY * 1_000_000

@@ -168,3 +168,33 @@ async def test_a_missed_limit_is_an_alert_until_its_step_is_taken(tmp_path: Path
         await take(platform, transfer, "file_case", BY["police_head"])
         await settled(platform)
         assert "missed" not in await open_alerts(platform)
+
+
+async def test_more_time_closes_the_alert_of_a_missed_limit_until_it_is_missed_again(tmp_path: Path) -> None:
+    """Thirty days granted after the miss: nobody is late now."""
+    clock = ManualClock(START)
+    async with platform_at(tmp_path, clock) as platform:
+        assert platform.transfer is not None
+        transfer = await opened(platform)
+        for name in ("assign_task_force", "report_to_head", "approve_transfer", "deliver_transfer", "accept_transfer"):
+            await take(platform, transfer, name)
+        await take(platform, transfer, "copy_to_procuratorate")
+        clock.advance(timedelta(days=8))
+        await platform.transfer.scheduler.tick()
+        await settled(platform)
+        assert "missed" in await open_alerts(platform)
+        stub: Any = TransferServiceStub(platform.channel_for(BY["police_head"]))
+        running = (await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=transfer.id))).clocks
+        clock_id = next(one.id for one in running if one.rule_id == "police_filing_decision")
+        await stub.ExtendClock(
+            rpc.ExtendClockRequest(
+                request_id="more", transfer_id=transfer.id, clock_id=clock_id, track="major_complex", ground="重大",
+                approver="局长",
+            )
+        )  # fmt: skip
+        await settled(platform)
+        assert "missed" not in await open_alerts(platform)
+        clock.advance(timedelta(days=60))
+        await platform.transfer.scheduler.tick()
+        await settled(platform)
+        assert "missed" in await open_alerts(platform)

@@ -1000,6 +1000,7 @@ class FunnelLine(_message.Message):
     PROSECUTED_FIELD_NUMBER: _builtins.int
     JUDGED_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
+    SUSPECTED_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Value of the dimension."""
     name: _builtins.str
@@ -1020,6 +1021,8 @@ class FunnelLine(_message.Message):
     """Judged: at least one suspect."""
     open: _builtins.int
     """Not closed yet."""
+    suspected: _builtins.int
+    """Cases entered in these months in which screening suspects a crime; 0 by police organ."""
     def __init__(
         self,
         *,
@@ -1033,10 +1036,11 @@ class FunnelLine(_message.Message):
         prosecuted: _builtins.int = ...,
         judged: _builtins.int = ...,
         open: _builtins.int = ...,
+        suspected: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "delivered", b"delivered", "filed", b"filed", "judged", b"judged", "key", b"key", "name", b"name", "open", b"open", "opened", b"opened", "prosecuted", b"prosecuted", "refused", b"refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "delivered", b"delivered", "filed", b"filed", "judged", b"judged", "key", b"key", "name", b"name", "open", b"open", "opened", b"opened", "prosecuted", b"prosecuted", "refused", b"refused", "suspected", b"suspected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1051,7 +1055,7 @@ class GetFunnelResponse(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelLine]:
-        """Lines, most transfers first; by month in the order of the months."""
+        """Lines, most transfers first (by month in the order of the months), then those with suspected cases and no transfer."""
 
     def __init__(
         self,
