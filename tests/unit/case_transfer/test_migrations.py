@@ -117,3 +117,24 @@ def test_limits_are_numbered_in_the_order_in_which_they_began(tmp_path: Path) ->
         assert new.execute("SELECT id FROM receipts WHERE open_of = 't'").fetchall() == [("r2",)]
         assert new.execute("SELECT clocks FROM transfers").fetchall() == [(3,)]
     new.close()
+
+
+def test_a_database_from_before_documents_gets_their_tables(tmp_path: Path) -> None:
+    """With the index that keeps a number from being given twice."""
+    path = tmp_path / "transfers.sqlite3"
+    migrate(sqlite_url(path), MIGRATIONS)
+    with sqlite3.connect(path) as old:
+        old.executescript(
+            "DROP TABLE issued_documents; DROP TABLE number_series; UPDATE alembic_version SET version_num = '0003';"
+        )
+    old.close()
+    migrate(sqlite_url(path), MIGRATIONS)
+    row = (
+        "INSERT INTO issued_documents VALUES (?, ?, 't', 1, 'transfer_letter', 'market', 0, '洪市监移〔2026〕1号', x'')"
+    )
+    with sqlite3.connect(path) as new:
+        new.execute(row, ("a/0001", "a"))
+        with pytest.raises(sqlite3.IntegrityError):
+            new.execute(row, ("b/0001", "b"))
+        assert new.execute("SELECT count(*) FROM number_series").fetchone() == (0,)
+    new.close()
