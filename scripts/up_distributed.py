@@ -32,7 +32,7 @@ from liangfa_cli.platform import SERVICES
 
 ASKED = SERVICES[0]
 NOTE, ENVIRONMENT = "topology.json", "environment.sh"
-_START_SECONDS = 120.0
+_START_SECONDS = 240.0
 _STOP_SECONDS = 40.0
 _LOOK_SECONDS = 0.1
 _END_WITH_US = ("setpriv", "--pdeathsig", "TERM")

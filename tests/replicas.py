@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.servers.databases import environment_of
 
 LIANGFA = Path(sys.executable).parent / "liangfa"
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 240
 
 
 @dataclass

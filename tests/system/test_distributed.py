@@ -35,9 +35,9 @@ from tests.enforcement import CRIME, OFFICER, PROCURATOR, case
 from tests.servers import postgres
 from tests.servers.kafka.jars import class_path
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 240
 
 
 @dataclass

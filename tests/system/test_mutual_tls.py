@@ -25,7 +25,7 @@ from tests.enforcement import CRIME, OFFICER, case
 from tests.replicas import LIANGFA, Replica, lasting_ports, running
 from tests.servers.databases import environment_of
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(400)]
 CA = Authority.made()
 
 

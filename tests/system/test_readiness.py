@@ -13,7 +13,7 @@ from tests.servers import postgres
 from tests.servers.databases import put_on_postgres
 from tests.servers.kafka.cluster import Cluster, cluster, existing
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

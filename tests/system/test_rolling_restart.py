@@ -31,7 +31,7 @@ from tests.servers.kafka.brokers import fresh
 pytestmark = [
     pytest.mark.asyncio,
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.usefixtures("on_postgres"),
 ]
 SERVICE = record.DESCRIPTOR.services_by_name["CaseService"]
@@ -52,9 +52,9 @@ class Client:
             while True:
                 request_id = f"client{self.number}-{len(self.ids)}"
                 request = record.RegisterCaseRequest(request_id=request_id, case=case(cause=f"案件{request_id}"))
-                case_id = (await stub.RegisterCase(request, timeout=120)).case.id
+                case_id = (await stub.RegisterCase(request, timeout=240)).case.id
                 read = record.GetCaseRequest(case_id=case_id, purpose="复核")
-                assert (await stub.GetCase(read, timeout=120)).case.cause == f"案件{request_id}"
+                assert (await stub.GetCase(read, timeout=240)).case.cause == f"案件{request_id}"
                 self.ids.append(case_id)
 
 
@@ -95,7 +95,7 @@ async def shown(folder: Path, replica: Replica, wanted: set[str]) -> list[str]:
     async with connect(replica.address, Outgoing(token=lambda: issuer.issue(PROCURATOR))) as channel:
         stub: Any = SupervisionServiceStub(channel)
         request = watching.WatchRequest(after_cursor=0, kinds=[watching.FEED_KIND_CASE_REGISTERED])
-        async for message in stub.Watch(request, timeout=120):
+        async for message in stub.Watch(request, timeout=240):
             if message.HasField("item"):
                 found.append(message.item.case_id)
             if wanted <= set(found):
