@@ -282,11 +282,12 @@ def simulate(
     failed = False
     for path in stories:
         try:
-            for line in asyncio.run(simulated(path, is_named=len(stories) > 1)):
-                sys.stdout.write(line + "\n")
+            lines = asyncio.run(simulated(path, is_named=len(stories) > 1))
         except (ProcedureError, OSError) as error:
             failed = True
             err.print(f"[red]{escape(str(path))}[/]: {escape(str(error))}", soft_wrap=True, highlight=False)
+        else:
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
     raise typer.Exit(2 if failed else 0)
 
 
