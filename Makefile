@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+MINUTES ?= 30
 FOLDER ?= var/distributed
 
 ##@ Start here
@@ -30,7 +31,7 @@ test: setup ## Run every test
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 ##@ Develop
-.PHONY: quick fuzz reliability check fix protos bench evaluate clean
+.PHONY: quick fuzz reliability soak check fix protos bench evaluate clean
 quick: setup ## Run the tests that take about a minute
 	$(BIN)/pytest -n 2 -m "not slow and not fault" $(ARGS)
 
@@ -39,6 +40,9 @@ fuzz: setup ## Look for new counterexamples to the properties, for minutes
 
 reliability: setup ## Kill real processes, count what is lost, and write docs/reliability.md
 	$(BIN)/python scripts/reliability.py
+
+soak: setup ## Keep the platform at an even rate (MINUTES=30); is it flat, is anything lost?
+	$(BIN)/python scripts/soak.py $(MINUTES) $(ARGS)
 
 check: setup ## Lint, types, layers, protos
 	$(BIN)/ruff format --check .
