@@ -49,7 +49,12 @@ class KafkaSubscription:
 
     async def open(self) -> None:
         """Connect and join the group (which goes on in the background). Raises `Unavailable`."""
-        await self._run(self._open)
+        try:
+            await self._run(self._open)
+        except BaseException:
+            self.is_closed = True
+            self._thread.shutdown(wait=False)
+            raise
 
     async def poll(self, max_messages: int, timeout_seconds: float) -> Sequence[Delivery]:
         """Return what has arrived, waiting at most `timeout_seconds` for the first message.
@@ -99,6 +104,7 @@ class KafkaSubscription:
             for name in self._topics:  # a leader that does not know the topic yet would assign nothing, and stay so
                 self._consumer.partitions_for_topic(name)
         except KafkaError as error:
+            self._close()  # nobody gets a subscription that did not open: its client's thread would stay for ever
             raise _told(error) from error
         self._consumer.subscribe(list(self._topics), listener=_Assigned(self))
         self._unsettled_since = time.monotonic()
