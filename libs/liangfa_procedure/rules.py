@@ -183,7 +183,7 @@ def _rule(row: dict[str, Any], use: dict[str, Any]) -> Rule:
         source=row["source"]["document"],
         article=row["source"].get("article") or "",
         sector=row["sector"],
-        confidence=row["confidence"],
+        confidence="product" if row["kind"] == "design" else row["confidence"],  # of the number, not of the duty
         kind=row["kind"],
         note=row.get("note", ""),
         use=Use(use["use"]),

@@ -19,7 +19,7 @@ from liangfa_procedure.paths import path
 from liangfa_procedure.rules import FIELDS, Rules
 from liangfa_procedure.scenario import Alert, Extended, Level, Scenario, Told, load_scenario
 from liangfa_procedure.shapes import ScenarioInvalid
-from liangfa_procedure.simulation import BEGINNINGS, Outcome
+from liangfa_procedure.simulation import BEGINNINGS, Outcome, is_told_by
 from liangfa_procedure.steps import Procedure, Scope, Step
 from liangfa_protos.case_transfer.v1 import events_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
@@ -230,7 +230,8 @@ class _Play:
     async def outcome(self) -> Outcome:
         """Return what was told of the story's own clocks, and what became of the transfer."""
         told = [event for event in await self.stage.told() if event.clock.id in self.counted]
-        alerts = sorted(alert for event in told for alert in self._alerts(event))
+        telling = (event for event in told if is_told_by(self.scenario, event.clock.rule_id))
+        alerts = sorted(alert for event in telling for alert in self._alerts(event))
         suspects = {one.name: one.state or BEGINNINGS[Scope.SUSPECT] for one in self.transfer.suspects}
         return Outcome(tuple(alerts), self.transfer.state, suspects, tuple(sorted(self.warnings)))
 

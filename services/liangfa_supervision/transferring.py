@@ -57,7 +57,8 @@ def _of_clock(name: str, message: Any) -> Line | None:
     if not clock.id or (clock.use == "window" and name != "ClockMissed"):
         return None
     owes_zh, owes_en = _SIDES.get(clock.owes, (clock.owes, clock.owes))
-    source = f"{clock.source}{clock.article}" + ("" if clock.confidence == "confirmed" else "，待核实")
+    doubt = {"confirmed": "", "product": "，条文未定时限，平台默认"}.get(clock.confidence, "，待核实")
+    source = f"{clock.source}{clock.article}{doubt}"
     until = (
         clock.last_day or f"{clock.due_at.ToDatetime(tzinfo=UTC).astimezone(BEIJING):%Y-%m-%d %H:%M}"
     )  # China's time

@@ -360,6 +360,19 @@ def test_any_legal_story_can_be_played_and_no_alert_comes_twice(data: st.DataObj
     assert len(set(outcome.alerts)) == len(outcome.alerts)
 
 
+@pytest.mark.parametrize(
+    ("copied", "alerts"), [("", set()), ("  - {on: 2026-03-09, step: copy_to_procuratorate}", {"warn", "overdue"})]
+)
+def test_a_limit_whose_number_no_text_sets_is_told_of_a_story_that_comes_to_its_step(
+    copied: str, alerts: set[str]
+) -> None:
+    """同时抄送: a story that does not speak of the copy is no breach; one that tells of a late copy is."""
+    told = ["  - {on: 2026-03-03, step: deliver_transfer}", "  - {on: 2026-03-04, step: accept_transfer}", copied]
+    outcome = play(read_scenario("\n".join(["begins_in: approved", "steps:", *told, "until: 2026-03-10"])))
+    found = [alert for alert in outcome.alerts if alert.rule == "cc_transfer_to_procuratorate"]
+    assert {alert.level.value for alert in found} == alerts
+
+
 def run(path: Path) -> subprocess.CompletedProcess[str]:
     """Run the command on one file."""
     command = [sys.executable, "-m", "liangfa_procedure", "simulate", str(path)]
