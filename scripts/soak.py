@@ -1,6 +1,7 @@
 """Run the embedded platform for a while at an even rate, and tell whether objects, latency and losses stay as they were.
 
-Resident memory is shown and not judged: SQLite's page caches fill up to 64 MiB a connection. A leak of ours is one of objects.
+Resident memory is shown and not judged: SQLite's page caches may take 64 MiB a connection. Of leaks only those of Python
+objects are found.
 
 Usage: soak.py [MINUTES] [CASES A SECOND]. Exit code 1 when something grew or was lost.
 """
