@@ -24,6 +24,9 @@ class Scope(StrEnum):
     SUSPECT = "suspect"
 
 
+OPENING_STEP = "suspect_crime"
+"""The step that opens a transfer."""
+
 SEPARATE_CASE = "separate_case"
 """Where the course of a suspect ends in one transfer because it goes on in another: by no step of the table."""
 BEGINNINGS = {

@@ -13,7 +13,9 @@ from liangfa_joint_meeting.meetings import day_text
 from liangfa_protos.joint_meeting.v1 import meeting_pb2 as pb
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_COLUMNS = ("单位", "录入案件", "疑似涉嫌犯罪", "提出咨询", "应答复咨询", "按期答复")
+_COLUMNS = (
+    "单位", "录入案件", "疑似涉嫌犯罪", "移送", "立案", "不予立案", "逾期", "提出咨询", "应答复咨询", "按期答复",
+)  # fmt: skip
 
 
 def minutes_document(meeting: pb.Meeting) -> bytes:
@@ -48,10 +50,14 @@ def bulletin_document(region: str, since: str, until: str, figures: Sequence[pb.
         cell.text = text
     for line in figures:
         values = (
-            line.unit_name, line.cases, line.suspected, line.consultations_asked, line.answers_owed, line.answers_in_time,
+            line.unit_name, line.cases, line.suspected, line.transferred, line.filed, line.refused, line.limits_missed,
+            line.consultations_asked, line.answers_owed, line.answers_in_time,
         )  # fmt: skip
         for cell, value in zip(table.add_row().cells, values, strict=True):
             cell.text = str(value)
+    document.add_paragraph(
+        "移送、立案、不予立案按期间内发生的步骤计：分别列在移送的行政执法机关和受理的公安机关各一次，不可相加。"
+    )
     document.add_paragraph("本草稿由平台数据生成，疑似结果为筛查提示，不是认定。")
     return _bytes(document)
 

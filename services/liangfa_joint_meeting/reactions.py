@@ -1,4 +1,4 @@
-"""What this service learns of cases: events of enforcement_record in, one row a case out."""
+"""What this service learns of cases and transfers: events of two other services in, rows for agendas and figures out."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from liangfa_joint_meeting import transfer_reactions
 from liangfa_joint_meeting.tables import cases_seen
 from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.events import Event
 from liangfa_kit.work import Need, Work
 
-TOPIC = topics.ENFORCEMENT_RECORD.name
+TOPICS = (topics.ENFORCEMENT_RECORD.name, transfer_reactions.TOPIC)
 _PACKAGE = "liangfa_protos.enforcement_record.v1."
 _KNOWN = frozenset({"CaseRegistered", "CrimeSuspected", "CrimeCleared", "HitReviewed"})
 
 
 class Learning:
-    """The reactions of joint_meeting to what enforcement_record publishes."""
+    """The reactions of joint_meeting to what enforcement_record and case_transfer publish."""
 
-    tables: Sequence[sa.Table] = (cases_seen,)
+    tables: Sequence[sa.Table] = (cases_seen, *transfer_reactions.TABLES)
 
     def needs(self, event: Event) -> Sequence[Need]:
-        """Return the case's row."""
+        """Return the case's row, or those of the transfer."""
+        if event.type.startswith(transfer_reactions.PACKAGE):
+            return transfer_reactions.needs(event)
         if _name(event) not in _KNOWN:
             return ()
         return (Need(cases_seen, "case_id", (event.stream.removeprefix("case/"),)),)
@@ -34,6 +37,9 @@ class Learning:
 
     def handle(self, event: Event, work: Work) -> None:
         """Apply one event; others are passed over."""
+        if event.type.startswith(transfer_reactions.PACKAGE):
+            transfer_reactions.handle(event, work)
+            return
         name = _name(event)
         if name not in _KNOWN:
             return

@@ -194,7 +194,11 @@ tasks = sa.Table(
     sa.Column("due_at", sa.BigInteger, nullable=False, comment="the first instant that is too late"),
     sa.Column("next_alarm_at", sa.BigInteger, comment="NULL when nothing is left to tell"),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised Task"),
+    sa.Column("case_id", sa.Text, nullable=False, server_default="", comment="empty when it is about none"),
+    sa.Column("given_at", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("awaits_step", sa.Text, comment="step of the case that would end it; NULL for none, and once it is done"),
     sa.Index("tasks_alarm", "next_alarm_at"),
+    sa.Index("tasks_step", "awaits_step"),
 )
 
 cases_seen = sa.Table(
@@ -211,3 +215,50 @@ cases_seen = sa.Table(
     sa.Index("cases_seen_region", "region", "registered_at"),
 )
 """What this service knows of cases: a read model of what enforcement_record has published, for figures and agendas."""
+
+transfers_seen = sa.Table(
+    "transfers_seen",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="transfer"),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("agency_id", sa.Text, nullable=False),
+    sa.Column("police_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, comment="an id of the procedure's states"),
+    sa.Column("is_with_police", sa.Boolean, nullable=False, comment="and was not taken back"),
+    sa.Index("transfers_seen_case", "case_id", "agency_id"),
+    sa.Index("transfers_seen_agency", "agency_id", "state"),
+)
+"""Where each transfer stands: a read model of what case_transfer has published."""
+
+steps_seen = sa.Table(
+    "steps_seen",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<transfer id>/<sequence>"),
+    sa.Column("transfer_id", sa.Text, nullable=False),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("step", sa.Text, nullable=False, comment="an id of the procedure's steps"),
+    sa.Column("reached", sa.Text, nullable=False, comment="state that the transfer came to; empty when it stayed"),
+    sa.Column("by_unit_id", sa.Text, nullable=False, comment="unit of whoever took it"),
+    sa.Column("agency_id", sa.Text, nullable=False),
+    sa.Column("police_id", sa.Text, nullable=False, comment="receiver after the step"),
+    sa.Column("happened_at", sa.BigInteger, nullable=False),
+    sa.Column("entered_at", sa.BigInteger, nullable=False),
+    sa.Index("steps_seen_case", "case_id", "step", "by_unit_id"),
+    sa.Index("steps_seen_agency", "agency_id", "happened_at"),
+    sa.Index("steps_seen_police", "police_id", "happened_at"),
+)
+"""The steps of transfers: for the figures of a period, and for tasks that require one."""
+
+limits_seen = sa.Table(
+    "limits_seen",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="clock"),
+    sa.Column("owes_id", sa.Text, nullable=False, comment="unit that owes the step"),
+    sa.Column("title_zh", sa.Text, nullable=False, comment="what was to be done"),
+    sa.Column("is_opinion", sa.Boolean, nullable=False, comment="it follows an opinion of the procuratorate"),
+    sa.Column("missed_at", sa.BigInteger, nullable=False),
+    sa.Column("is_missed_still", sa.Boolean, nullable=False),
+    sa.Index("limits_seen_unit", "owes_id", "missed_at"),
+)
+"""Limits of transfers that were missed."""

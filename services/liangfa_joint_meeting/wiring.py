@@ -18,13 +18,13 @@ from liangfa_joint_meeting.commands.alarms import (
     RaiseTaskAlarm,
 )
 from liangfa_joint_meeting.commands.asking import AskingCommands
+from liangfa_joint_meeting.commands.tasking import FULFIL, Fulfil
 from liangfa_joint_meeting.hub import Hub
 from liangfa_joint_meeting.marking import MarkWriter
 from liangfa_joint_meeting.queries import consulting
 from liangfa_joint_meeting.queries import meeting as meeting_queries
 from liangfa_joint_meeting.queries.consulting import StoredMessage
-from liangfa_joint_meeting.reactions import TOPIC as RECORD_TOPIC
-from liangfa_joint_meeting.reactions import Learning
+from liangfa_joint_meeting.reactions import TOPICS, Learning
 from liangfa_joint_meeting.reply_clock import ReplyRule
 from liangfa_joint_meeting.rpc.consultation_servicer import ConsultationServicer
 from liangfa_joint_meeting.rpc.conversation import Talk
@@ -149,11 +149,10 @@ def build(
     relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC)
     consumer = Consumer(
         NAME, store=store, tables=KIT, train=train, broker=broker, clock=clock,
-        topics=(RECORD_TOPIC,), reactions=Learning(),
+        topics=TOPICS, reactions=Learning(),
     )  # fmt: skip
-    scheduler = Scheduler(
-        clock, [_reply_alarm(store, train, hub), _task_alarm(store, train), _meeting_alarm(store, train)]
-    )
+    alarms = (_reply_alarm(store, train, hub), _task_done(store, train), _task_alarm(store, train))
+    scheduler = Scheduler(clock, [*alarms, _meeting_alarm(store, train)])
     return JointMeeting(store, train, relay, consumer, hub, marks, scheduler, case_facts, services)
 
 
@@ -174,6 +173,21 @@ def _task_alarm(store: Store, train: Train) -> Alarm:
         for task_id in due:
             await train.execute(RAISE_TASK_ALARM, RaiseTaskAlarm(task_id), _ITSELF)
         return len(due)
+
+    return alarm
+
+
+def _task_done(store: Store, train: Train) -> Alarm:
+    """Find tasks done by the step that they require, before any is told to be overdue.
+
+    Not in the reaction to the step: a read model that is rebuilt must journal nothing anew.
+    """
+
+    async def alarm(_now: int) -> int:
+        done = await store.read(lambda c: meeting_queries.done_tasks(c, _AT_ONCE))
+        for task_id, step_key in done:
+            await train.execute(FULFIL, Fulfil(task_id, step_key), _ITSELF)
+        return len(done)
 
     return alarm
 

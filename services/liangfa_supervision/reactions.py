@@ -14,8 +14,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.events import Event
 from liangfa_kit.work import Need, Work
+from liangfa_procedure.suspicion import Suspicion
 from liangfa_protos.enforcement_record.v1 import case_pb2, events_pb2
 from liangfa_protos.joint_meeting.v1 import events_pb2 as meeting_events
+from liangfa_protos.joint_meeting.v1 import meeting_pb2
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_supervision import own_events, progressing, transferring
 from liangfa_supervision.tables import alerts, case_counts, feed, feed_end, stays, transfer_progress
@@ -90,6 +92,9 @@ class Supervising:
             f"{_MEETING_PACKAGE}MinutesSealed": _minutes_sealed,
             f"{_MEETING_PACKAGE}TaskOverdue": _task_overdue,
             f"{_MEETING_PACKAGE}RegularMeetingDue": _meeting_due,
+            f"{_MEETING_PACKAGE}ResolutionAdopted": _resolution_adopted,
+            f"{_MEETING_PACKAGE}TaskFulfilled": _task_done,
+            f"{_MEETING_PACKAGE}TaskJudged": _task_done,
         }
 
     def needs(self, event: Event) -> Sequence[Need]:
@@ -260,6 +265,19 @@ def _task_overdue(event: Event, message: meeting_events.TaskOverdue, work: Work)
     _tell(event, work, about, pb.FEED_KIND_TASK_OVERDUE, worded("task_overdue", message), pb.SEVERITY_WARNING)
 
 
+def _resolution_adopted(event: Event, message: meeting_events.ResolutionAdopted, work: Work) -> None:
+    """Show that something was resolved, and how many tasks it gave: what it says is for the members."""
+    about = About("", "", message.region, "", "", "")
+    _tell(event, work, about, pb.FEED_KIND_RESOLUTION_ADOPTED, worded("resolution_adopted", message))
+
+
+def _task_done(event: Event, message: meeting_events.TaskFulfilled | meeting_events.TaskJudged, work: Work) -> None:
+    task = message.task
+    if task.state == meeting_pb2.TASK_STATE_DONE:
+        about = About(task.case_id, task.item_title, task.region, task.owner_unit_id, task.owner_unit_name, "")
+        _tell(event, work, about, pb.FEED_KIND_TASK_DONE, worded("task_done", message))
+
+
 def _meeting_due(event: Event, message: meeting_events.RegularMeetingDue, work: Work) -> None:
     about = About("", "", message.region, message.convener_unit_id, "", "")
     _tell(event, work, about, pb.FEED_KIND_MEETING_DUE, worded("meeting_due", message), pb.SEVERITY_NOTICE)
@@ -385,7 +403,7 @@ def _own(event: Event, work: Work) -> None:
         _close(work, line.about, line.alert)
 
 
-def _follow_suspicion(event: Event, about: About, suspicion: transferring.Suspicion | None, work: Work) -> None:
+def _follow_suspicion(event: Event, about: About, suspicion: Suspicion | None, work: Work) -> None:
     """Keep "suspected, not transferred": every suspicion stays in sight until the police have the case."""
     if suspicion is None:
         return
@@ -394,13 +412,11 @@ def _follow_suspicion(event: Event, about: About, suspicion: transferring.Suspic
     is_screened = row is not None and bool(row["offence_id"])
     if not is_own:
         return
-    if suspicion is transferring.Suspicion.ANSWERED or (
-        suspicion is transferring.Suspicion.DROPPED and not is_screened
-    ):
+    if suspicion is Suspicion.ANSWERED or (suspicion is Suspicion.DROPPED and not is_screened):
         _close(work, about.case_id, "suspected")
-    elif suspicion is transferring.Suspicion.STANDS and row is not None and is_screened:
+    elif suspicion is Suspicion.STANDS and row is not None and is_screened:
         work.save(alerts, {**row, "is_closed": False})
-    elif suspicion is transferring.Suspicion.STANDS:
+    elif suspicion is Suspicion.STANDS:
         words = Wording(
             "已启动移送程序，尚未移送公安机关", "A transfer was opened, and the police do not have the case"
         )

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from enum import Enum
 from typing import Any
 
 from liangfa_kit.clock import BEIJING
 from liangfa_procedure.escalation import recipients
+from liangfa_procedure.suspicion import Suspicion, suspicion_after
 from liangfa_protos.case_transfer.v1 import events_pb2, transfer_pb2
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_supervision.wording import Wording
 
 PACKAGE = f"{events_pb2.DESCRIPTOR.package}."
 _NOT_RUNNING = {transfer_pb2.CLOCK_STATE_STOPPED, transfer_pb2.CLOCK_STATE_MOOT}
-_WITH_THE_POLICE = frozenset({"delivered", "accepted"})
-_SUSPECTED, _HANDLED, _DROPS = "crime_suspected", "administrative_handling", "drop_suspicion"
 _SIDES = {
     "agency": ("行政执法机关", "the agency"), "police": ("公安机关", "the police"),
     "procuratorate": ("检察机关", "the procuratorate"), "court": ("法院", "the court"), "party": ("当事人", "the party"),
@@ -112,29 +110,11 @@ def ended_clocks(name: str, message: Any) -> list[str]:
     return [clock.id for clock in clocks if clock.state in _NOT_RUNNING]
 
 
-class Suspicion(Enum):
-    """What an event says of a suspected crime: not with the police, with them, or found to be none by the agency's head."""
-
-    STANDS = "stands"
-    ANSWERED = "answered"
-    DROPPED = "dropped"
-
-
 def suspicion(name: str, message: Any) -> Suspicion | None:
-    """Return what the event says of the suspicion, None for nothing new.
-
-    A crime reported to the police directly is with them too; a transfer that is taken back is not.
-    """
+    """Return what the event says of the suspicion, None for nothing new."""
     if name == "TransferOpened":
         return Suspicion.STANDS
-    if name != "StepTaken" or message.step.suspect_id or message.step.to_state == message.step.from_state:
+    if name != "StepTaken":
         return None
-    if message.step.to_state in _WITH_THE_POLICE:
-        return Suspicion.ANSWERED
-    if message.step.step == _DROPS:
-        return Suspicion.DROPPED
-    return (
-        Suspicion.STANDS
-        if message.step.from_state in _WITH_THE_POLICE | {_HANDLED} and (message.step.to_state == _SUSPECTED)
-        else None
-    )
+    step = message.step
+    return suspicion_after(step.step, step.suspect_id, step.from_state, step.to_state)

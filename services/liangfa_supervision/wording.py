@@ -150,6 +150,22 @@ def _task_overdue(message: Any) -> Wording:
     )
 
 
+def _resolution_adopted(message: Any) -> Wording:
+    count = len(message.tasks)
+    return Wording(
+        f"联席会议形成决议，交办任务 {count} 项", f"A joint meeting resolved something; tasks given: {count}"
+    )
+
+
+def _task_done(message: Any) -> Wording:
+    task = message.task
+    by = f"（已办理“{task.required_step_zh}”）" if task.HasField("done_by") else ""
+    return Wording(
+        f"联席会议任务完成：{task.owner_unit_name}{task.text}{by}",
+        f"Task of a joint meeting done: {task.owner_unit_name}: {task.text}",
+    )
+
+
 def _meeting_due(_message: Any) -> Wording:
     return Wording("联席会议例会即将到期，尚未召集", "A regular joint meeting is nearly due and not convened")
 
@@ -173,4 +189,6 @@ _LINES: dict[str, Callable[[Any], Wording]] = {
     "minutes_sealed": _minutes_sealed,
     "task_overdue": _task_overdue,
     "meeting_due": _meeting_due,
+    "resolution_adopted": _resolution_adopted,
+    "task_done": _task_done,
 }

@@ -14,12 +14,10 @@ from liangfa_case_transfer.validation import check_opening
 from liangfa_kit.errors import FieldViolation
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.clocks import Calendar
-from liangfa_procedure.steps import Procedure
+from liangfa_procedure.steps import OPENING_STEP, Procedure
 from liangfa_protos.case_transfer.v1 import events_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
-
-FIRST_STEP = "suspect_crime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class OpeningCommands:
         )
         if (known := next(own, None)) is not None:
             raise errors.TransferExists(request.case_id, known["id"])
-        step = Procedure.load().step(FIRST_STEP)
+        step = Procedure.load().step(OPENING_STEP)
         transfer = _opened(command, work, step.to_state or "")
         running = Clocks(transfer, work, self._calendar, 0)
         running.start(step.tells, "", transfer.opened_at.ToDatetime(tzinfo=UTC))

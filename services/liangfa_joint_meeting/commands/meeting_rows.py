@@ -85,6 +85,9 @@ def save_task(work: Work, task: pb.Task, next_alarm_at: int | None) -> None:
             "due_at": due_at(task.due_on),
             "next_alarm_at": next_alarm_at,
             "body": task.SerializeToString(deterministic=True),
+            "case_id": task.case_id,
+            "given_at": task.given_at.ToMicroseconds(),
+            "awaits_step": None if task.state == pb.TASK_STATE_DONE else task.required_step or None,
         },
     )
 

@@ -1,8 +1,8 @@
-"""The meeting itself, its minutes, and what becomes of its tasks."""
+"""The meeting itself and its minutes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from liangfa_joint_meeting import errors
@@ -10,18 +10,16 @@ from liangfa_joint_meeting import validation as v
 from liangfa_joint_meeting.commands.answering import count_key, next_number
 from liangfa_joint_meeting.commands.meeting_rows import (
     conveners,
-    due_at,
     item_of,
     meeting_needs,
     meeting_of,
     meeting_streams,
     present_at,
     save_meeting,
-    save_task,
 )
+from liangfa_joint_meeting.commands.tasking import draft_faults, given_task
 from liangfa_joint_meeting.meetings import (
     carried,
-    day_text,
     drafted_minutes,
     has_quorum,
     meeting_stream,
@@ -31,7 +29,6 @@ from liangfa_joint_meeting.meetings import (
 from liangfa_joint_meeting.records import actor_of
 from liangfa_joint_meeting.tables import document_counts, meetings, tasks
 from liangfa_kit.clock import BEIJING
-from liangfa_kit.errors import FieldViolation
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_protos.joint_meeting.v1 import events_pb2
 from liangfa_protos.joint_meeting.v1 import meeting_pb2 as pb
@@ -104,12 +101,14 @@ def _adopt(request: rpc.AdoptResolutionRequest, work: Work) -> rpc.AdoptResoluti
     meeting = conveners(work, request.meeting_id, pb.MEETING_STATE_IN_SESSION)
     item = item_of(meeting, request.item_id)
     v.check(
-        v.text("text", request.text, v.MAX_MESSAGE, is_required=True), v.size("tasks", request.tasks), _drafts(request)
+        v.text("text", request.text, v.MAX_MESSAGE, is_required=True),
+        v.size("tasks", request.tasks),
+        draft_faults(request),
     )
     votes_for, votes_against = carried(item)
     if meeting.rule.needs_vote and votes_for <= votes_against:
         raise errors.VoteNotCarried(votes_for, votes_against)
-    given = [_task(work, meeting, item, draft) for draft in request.tasks]
+    given = [given_task(work, meeting, item, draft) for draft in request.tasks]
     item.resolution.text = request.text
     item.resolution.adopted_at.FromDatetime(work.now)
     item.resolution.task_ids.extend(task.id for task in given)
@@ -119,35 +118,6 @@ def _adopt(request: rpc.AdoptResolutionRequest, work: Work) -> rpc.AdoptResoluti
     )
     work.record(meeting_stream(meeting.id), event)
     return rpc.AdoptResolutionResponse(meeting=meeting, tasks=given)
-
-
-def _drafts(request: rpc.AdoptResolutionRequest) -> Iterator[FieldViolation]:
-    for number, draft in enumerate(request.tasks[: v.MAX_LIST]):
-        yield from v.text(f"tasks[{number}].text", draft.text, v.MAX_REASON, is_required=True)
-        yield from v.text(f"tasks[{number}].case_id", draft.case_id, v.MAX_NAME)
-        if day_text(draft.due_on) is None:
-            message = "日期格式为 YYYY-MM-DD (a date of the calendar)"
-            yield FieldViolation(f"tasks[{number}].due_on", "DATE_MALFORMED", message)
-
-
-def _task(work: Work, meeting: pb.Meeting, item: pb.AgendaItem, draft: rpc.TaskDraft) -> pb.Task:
-    owner = next((one for one in meeting.attendance if one.unit_id == draft.owner_unit_id), None)
-    if owner is None:
-        raise errors.UnitUnknown(draft.owner_unit_id)
-    task = pb.Task(
-        id=work.new_id(),
-        meeting_id=meeting.id,
-        region=meeting.region,
-        item_title=item.title,
-        owner_unit_id=owner.unit_id,
-        owner_unit_name=owner.unit_name,
-        text=draft.text,
-        due_on=draft.due_on,
-        case_id=draft.case_id,
-        state=pb.TASK_STATE_OPEN,
-    )
-    save_task(work, task, due_at(task.due_on))
-    return task
 
 
 def _close(command: CloseMeeting, work: Work) -> rpc.CloseMeetingResponse:
@@ -219,57 +189,6 @@ def _revise(request: rpc.ReviseMinutesRequest, work: Work) -> rpc.ReviseMinutesR
     return rpc.ReviseMinutesResponse(meeting=meeting)
 
 
-def _report(request: rpc.ReportTaskRequest, work: Work) -> rpc.ReportTaskResponse:
-    task = _known_task(work, request.task_id)
-    if task.owner_unit_id != work.actor.agency_id:
-        raise errors.TaskNotFound(request.task_id)
-    if task.state != pb.TASK_STATE_OPEN:
-        raise errors.TaskState(task.id, pb.TaskState.Name(task.state).removeprefix("TASK_STATE_"))
-    v.check(v.text("reply", request.reply, v.MAX_MESSAGE, is_required=True), v.files("evidence", request.evidence))
-    task.state, task.reply = pb.TASK_STATE_REPORTED, request.reply
-    del task.evidence[:]
-    task.evidence.extend(request.evidence)
-    task.reported_at.FromDatetime(work.now)
-    save_task(work, task, None)
-    work.record(f"task/{task.id}", events_pb2.TaskReported(task=task))
-    return rpc.ReportTaskResponse(task=task)
-
-
-def _known_task(work: Work, task_id: str) -> pb.Task:
-    row = work.row(tasks, task_id)
-    if row is None:
-        raise errors.TaskNotFound(task_id)
-    return pb.Task.FromString(row["body"])
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """Judge a report on a task of the meeting `meeting_id`."""
-
-    request: rpc.JudgeTaskRequest
-    meeting_id: str
-
-
-def _judge(command: Judge, work: Work) -> rpc.JudgeTaskResponse:
-    request = command.request
-    task = _known_task(work, request.task_id)
-    row = work.row(meetings, command.meeting_id)
-    rule = pb.Meeting.FromString(row["body"]).rule if row else pb.MeetingRule()
-    if work.actor.agency_id not in rule.member_unit_ids:
-        raise errors.TaskNotFound(request.task_id)
-    if work.actor.agency_id != rule.convener_unit_id:
-        raise errors.NotTheConvener
-    if task.state != pb.TASK_STATE_REPORTED:
-        raise errors.TaskState(task.id, pb.TaskState.Name(task.state).removeprefix("TASK_STATE_"))
-    v.require_reason("A judgement", request.judgement)
-    task.state = pb.TASK_STATE_DONE if request.is_done else pb.TASK_STATE_OPEN
-    task.judgement = request.judgement
-    task.judged_at.FromDatetime(work.now)
-    save_task(work, task, None if request.is_done or task.is_overdue else due_at(task.due_on))
-    work.record(f"task/{task.id}", events_pb2.TaskJudged(task=task))
-    return rpc.JudgeTaskResponse(task=task)
-
-
 def _close_needs(command: CloseMeeting) -> Sequence[Need]:
     keys = tuple(count_key(_MINUTES, command.region, year) for year in command.years)
     found = (Need(meetings, "id", (command.meeting_id,)), Need(document_counts, "id", keys))
@@ -283,12 +202,3 @@ ADOPT = Handler("AdoptResolution", _adopt, rpc.AdoptResolutionResponse, meeting_
 CLOSE = Handler("CloseMeeting", _close, rpc.CloseMeetingResponse, _close_needs, meeting_streams)
 CONFIRM = Handler("ConfirmMinutes", _confirm, rpc.ConfirmMinutesResponse, meeting_needs, meeting_streams)
 REVISE = Handler("ReviseMinutes", _revise, rpc.ReviseMinutesResponse, meeting_needs, meeting_streams)
-REPORT = Handler(
-    "ReportTask", _report, rpc.ReportTaskResponse,
-    lambda r: (Need(tasks, "id", (r.task_id,)),), lambda r: (f"task/{r.task_id}",),
-)  # fmt: skip
-JUDGE = Handler(
-    "JudgeTask", _judge, rpc.JudgeTaskResponse,
-    lambda c: (Need(tasks, "id", (c.request.task_id,)), Need(meetings, "id", (c.meeting_id,))),
-    lambda c: (f"task/{c.request.task_id}",),
-)  # fmt: skip

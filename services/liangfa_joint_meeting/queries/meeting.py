@@ -1,23 +1,18 @@
-"""Reading meetings and tasks as a member; what the data bring to an agenda; what is due to be told."""
+"""Reading meetings and tasks as a member; what is due to be told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from liangfa_joint_meeting.errors import MeetingNotFound, NotAMember
 from liangfa_joint_meeting.tables import (
-    cases_seen,
-    consultations,
     meeting_rules,
     meetings,
-    reply_clocks,
     special_requests,
+    steps_seen,
     tasks,
-    units,
 )
 from liangfa_kit.identity import Actor
 from liangfa_kit.paging import from_token, page_size, to_token
@@ -98,97 +93,6 @@ def region_of_meeting(connection: sa.Connection, meeting_id: str) -> str:
     return str(connection.execute(sa.select(meetings.c.region).where(meetings.c.id == meeting_id)).scalar() or "")
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What the data bring to a meeting."""
-
-    items: list[pb.AgendaItem]
-    figures: list[pb.UnitFigures]
-
-
-def prepared(connection: sa.Connection, region: str, caller: Actor, now: int) -> Prepared:
-    """Return figures since the last meeting and items that the data show, by unit and without naming cases.
-
-    Members see how many matters of a unit are open, not which: a case is opened to others by a consultation only.
-    """
-    row, rule = rule_of(connection, region, caller)
-    lines = figures(connection, rule, row["last_meeting_at"], now)
-    return Prepared([*_suspected(connection, lines, now), *_unanswered(connection, lines, now)], lines)
-
-
-def figures(connection: sa.Connection, rule: pb.MeetingRule, since: int, until: int) -> list[pb.UnitFigures]:
-    """Return the figures of every member between two instants."""
-    members = list(rule.member_unit_ids)
-    names = dict(connection.execute(sa.select(units.c.id, units.c.name).where(units.c.id.in_(members))).tuples().all())
-    lines = {key: pb.UnitFigures(unit_id=key, unit_name=names.get(key, key)) for key in members}
-    seen = cases_seen.c
-    suspected = sa.func.sum(sa.case((seen.is_suspected, 1), else_=0))
-    for key, count, hits in connection.execute(
-        sa.select(seen.agency_id, sa.func.count(), suspected)
-        .where(seen.agency_id.in_(members), seen.registered_at >= since, seen.registered_at < until)
-        .group_by(seen.agency_id)
-    ):
-        lines[key].cases, lines[key].suspected = count, int(hits or 0)
-    asked = consultations.c
-    for key, count in connection.execute(
-        sa.select(asked.asker_unit_id, sa.func.count())
-        .where(asked.asker_unit_id.in_(members), asked.asked_at >= since, asked.asked_at < until)
-        .group_by(asked.asker_unit_id)
-    ):
-        lines[key].consultations_asked = count
-    owed = reply_clocks.c
-    in_time = sa.func.sum(sa.case((owed.answered_at < owed.due_at, 1), else_=0))
-    for key, count, kept in connection.execute(
-        sa.select(owed.unit_id, sa.func.count(), in_time)
-        .where(owed.unit_id.in_(members), owed.started_at >= since, owed.started_at < until)
-        .group_by(owed.unit_id)
-    ):
-        lines[key].answers_owed, lines[key].answers_in_time = count, int(kept or 0)
-    return [lines[key] for key in members]
-
-
-def _suspected(connection: sa.Connection, lines: Iterable[pb.UnitFigures], now: int) -> list[pb.AgendaItem]:
-    seen = cases_seen.c
-    known = {line.unit_id: line.unit_name for line in lines}
-    together = sa.func.sum(sa.case((seen.is_cumulative, 1), else_=0))
-    query = (
-        sa.select(seen.agency_id, sa.func.count(), sa.func.min(seen.suspected_at), together)
-        .where(seen.agency_id.in_(list(known)), seen.is_suspected.is_(True), seen.registered_at < now)
-        .group_by(seen.agency_id)
-        .order_by(seen.agency_id)
-    )
-    return [
-        pb.AgendaItem(
-            source=pb.ITEM_SOURCE_SUSPECTED,
-            title=f"{known[key]}：疑似涉嫌犯罪尚未移送 {count} 件",
-            text=f"最早一件已提示 {(now - since) // 86_400_000_000} 天；其中累计达到标准 {int(hits or 0)} 件",
-            unit_id=key,
-            unit_name=known[key],
-        )
-        for key, count, since, hits in connection.execute(query)
-    ]
-
-
-def _unanswered(connection: sa.Connection, lines: Iterable[pb.UnitFigures], now: int) -> list[pb.AgendaItem]:
-    owed = reply_clocks.c
-    known = {line.unit_id: line.unit_name for line in lines}
-    query = (
-        sa.select(owed.unit_id, sa.func.count())
-        .where(owed.unit_id.in_(list(known)), owed.ended_at.is_(None), owed.due_at <= now)
-        .group_by(owed.unit_id)
-        .order_by(owed.unit_id)
-    )
-    return [
-        pb.AgendaItem(
-            source=pb.ITEM_SOURCE_UNANSWERED,
-            title=f"{known[key]}：书面咨询逾期未答复 {count} 件",
-            unit_id=key,
-            unit_name=known[key],
-        )
-        for key, count in connection.execute(query)
-    ]
-
-
 def calendar_of(connection: sa.Connection, caller: Actor) -> tuple[list[pb.Meeting], list[pb.Task]]:
     """Return the meetings of the caller's region, and the tasks that are the caller's unit's to do or to judge."""
     _, rule = rule_of(connection, caller.region, caller)
@@ -209,3 +113,17 @@ def due_regions(connection: sa.Connection, now: int, limit: int) -> list[str]:
     rule = meeting_rules.c
     query = sa.select(rule.region).where(rule.next_alarm_at <= now).order_by(rule.next_alarm_at).limit(limit)
     return [row.region for row in connection.execute(query)]
+
+
+def done_tasks(connection: sa.Connection, limit: int) -> list[tuple[str, str]]:
+    """Return tasks whose required step was seen, each with the step: taken by the owner, entered since it was given."""
+    task, step = tasks.c, steps_seen.c
+    taken = sa.and_(step.case_id == task.case_id, step.step == task.awaits_step, step.by_unit_id == task.owner_unit_id)
+    query = (
+        sa.select(task.id, sa.func.min(step.id))
+        .join(steps_seen, sa.and_(taken, step.entered_at >= task.given_at))
+        .where(task.awaits_step.is_not(None))
+        .group_by(task.id)
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]

@@ -6,10 +6,11 @@ import asyncio
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from liangfa_joint_meeting.commands import convening, sitting
+from liangfa_joint_meeting.commands import convening, sitting, tasking
 from liangfa_joint_meeting.documents import bulletin_document, calendar_document, minutes_document
 from liangfa_joint_meeting.errors import MeetingState, invalid
 from liangfa_joint_meeting.meetings import day_text
+from liangfa_joint_meeting.queries import agenda
 from liangfa_joint_meeting.queries import meeting as queries
 from liangfa_joint_meeting.rpc.calls import call_of
 from liangfa_kit.clock import BEIJING, Clock, to_micros
@@ -64,7 +65,7 @@ class MeetingServicer(MeetingServiceServicer):
         """Convene a meeting."""
         call, now = call_of(request.request_id), to_micros(self._clock.now())
         region = call.actor.region
-        data = await self._store.read(lambda c: queries.prepared(c, region, call.actor, now))
+        data = await self._store.read(lambda c: agenda.prepared(c, region, call.actor, now))
         command = convening.Convene(region, request, data.items, data.figures)
         return await self._train.execute(convening.CONVENE, command, call)
 
@@ -152,14 +153,14 @@ class MeetingServicer(MeetingServiceServicer):
 
     async def ReportTask(self, request: rpc.ReportTaskRequest, _context: Any) -> rpc.ReportTaskResponse:
         """Report a task."""
-        reply: rpc.ReportTaskResponse = await self._do(sitting.REPORT, request)
+        reply: rpc.ReportTaskResponse = await self._do(tasking.REPORT, request)
         return reply
 
     async def JudgeTask(self, request: rpc.JudgeTaskRequest, _context: Any) -> rpc.JudgeTaskResponse:
         """Judge a report."""
         call = call_of(request.request_id)
         meeting_id = await self._store.read(lambda c: queries.meeting_of_task(c, request.task_id))
-        return await self._train.execute(sitting.JUDGE, sitting.Judge(request, meeting_id), call)
+        return await self._train.execute(tasking.JUDGE, tasking.Judge(request, meeting_id), call)
 
     async def GetCalendar(self, _request: rpc.GetCalendarRequest, _context: Any) -> rpc.GetCalendarResponse:
         """Read the caller's calendar."""
@@ -174,7 +175,7 @@ class MeetingServicer(MeetingServiceServicer):
 
         def read(connection: Any) -> Any:
             _, rule = queries.rule_of(connection, caller.region, caller)
-            return queries.figures(connection, rule, since, until)
+            return agenda.figures(connection, rule, since, until)
 
         found = await self._store.read(read)
         days = (request.day_from, request.day_to)

@@ -104,6 +104,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The task does not stand where this is possible."""
     ERROR_REASON_RECORD_NOT_REACHABLE: _ErrorReason.ValueType  # 40
     """The records of cases cannot be reached from here."""
+    ERROR_REASON_STEP_UNKNOWN: _ErrorReason.ValueType  # 41
+    """The procedure has no such step."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -190,4 +192,6 @@ ERROR_REASON_TASK_STATE: ErrorReason.ValueType  # 39
 """The task does not stand where this is possible."""
 ERROR_REASON_RECORD_NOT_REACHABLE: ErrorReason.ValueType  # 40
 """The records of cases cannot be reached from here."""
+ERROR_REASON_STEP_UNKNOWN: ErrorReason.ValueType  # 41
+"""The procedure has no such step."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

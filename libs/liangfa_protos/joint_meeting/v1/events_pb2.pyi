@@ -974,6 +974,30 @@ class TaskJudged(_message.Message):
 Global___TaskJudged: _TypeAlias = TaskJudged  # noqa: Y015
 
 @_typing.final
+class TaskFulfilled(_message.Message):
+    """The owner has taken the step that a task requires: it is done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> _meeting_pb2.Task:
+        """The task."""
+
+    def __init__(
+        self,
+        *,
+        task: _meeting_pb2.Task | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskFulfilled: _TypeAlias = TaskFulfilled  # noqa: Y015
+
+@_typing.final
 class TaskOverdue(_message.Message):
     """A task is overdue. Once for each task."""
 

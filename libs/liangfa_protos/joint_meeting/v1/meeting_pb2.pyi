@@ -98,6 +98,16 @@ class _ItemSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ItemSource
     """A consultation that was not answered in time."""
     ITEM_SOURCE_TASK: _ItemSource.ValueType  # 4
     """A task of an earlier meeting that is open."""
+    ITEM_SOURCE_DISPUTED: _ItemSource.ValueType  # 5
+    """Transfers about which the sides differ: reconsideration, filing supervision, reasons demanded."""
+    ITEM_SOURCE_REFUSED: _ItemSource.ValueType  # 6
+    """Transfers that the police refused to file, and nobody has acted on since."""
+    ITEM_SOURCE_LIMIT_MISSED: _ItemSource.ValueType  # 7
+    """Limits that were missed, and are missed still."""
+    ITEM_SOURCE_OPINION: _ItemSource.ValueType  # 8
+    """Opinions of the procuratorate (检察意见) that were not acted on or answered in time."""
+    ITEM_SOURCE_CUMULATIVE: _ItemSource.ValueType  # 9
+    """Amounts of one party that reach a standard together, not transferred."""
 
 class ItemSource(_ItemSource, metaclass=_ItemSourceEnumTypeWrapper):
     """Where an agenda item comes from."""
@@ -112,6 +122,16 @@ ITEM_SOURCE_UNANSWERED: ItemSource.ValueType  # 3
 """A consultation that was not answered in time."""
 ITEM_SOURCE_TASK: ItemSource.ValueType  # 4
 """A task of an earlier meeting that is open."""
+ITEM_SOURCE_DISPUTED: ItemSource.ValueType  # 5
+"""Transfers about which the sides differ: reconsideration, filing supervision, reasons demanded."""
+ITEM_SOURCE_REFUSED: ItemSource.ValueType  # 6
+"""Transfers that the police refused to file, and nobody has acted on since."""
+ITEM_SOURCE_LIMIT_MISSED: ItemSource.ValueType  # 7
+"""Limits that were missed, and are missed still."""
+ITEM_SOURCE_OPINION: ItemSource.ValueType  # 8
+"""Opinions of the procuratorate (检察意见) that were not acted on or answered in time."""
+ITEM_SOURCE_CUMULATIVE: ItemSource.ValueType  # 9
+"""Amounts of one party that reach a standard together, not transferred."""
 Global___ItemSource: _TypeAlias = ItemSource  # noqa: Y015
 
 class _VoteChoice:
@@ -507,6 +527,10 @@ class UnitFigures(_message.Message):
     CONSULTATIONS_ASKED_FIELD_NUMBER: _builtins.int
     ANSWERS_OWED_FIELD_NUMBER: _builtins.int
     ANSWERS_IN_TIME_FIELD_NUMBER: _builtins.int
+    TRANSFERRED_FIELD_NUMBER: _builtins.int
+    FILED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    LIMITS_MISSED_FIELD_NUMBER: _builtins.int
     unit_id: _builtins.str
     """Unit."""
     unit_name: _builtins.str
@@ -521,6 +545,14 @@ class UnitFigures(_message.Message):
     """Written answers asked of it."""
     answers_in_time: _builtins.int
     """Given in time."""
+    transferred: _builtins.int
+    """Transfers that were delivered: by an agency, or to a police organ."""
+    filed: _builtins.int
+    """Transfers that the police filed: the agency's, or by the police organ."""
+    refused: _builtins.int
+    """Transfers that the police refused to file: the agency's, or by the police organ."""
+    limits_missed: _builtins.int
+    """Limits of the procedure that the unit missed."""
     def __init__(
         self,
         *,
@@ -531,14 +563,50 @@ class UnitFigures(_message.Message):
         consultations_asked: _builtins.int = ...,
         answers_owed: _builtins.int = ...,
         answers_in_time: _builtins.int = ...,
+        transferred: _builtins.int = ...,
+        filed: _builtins.int = ...,
+        refused: _builtins.int = ...,
+        limits_missed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_in_time", b"answers_in_time", "answers_owed", b"answers_owed", "cases", b"cases", "consultations_asked", b"consultations_asked", "suspected", b"suspected", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_in_time", b"answers_in_time", "answers_owed", b"answers_owed", "cases", b"cases", "consultations_asked", b"consultations_asked", "filed", b"filed", "limits_missed", b"limits_missed", "refused", b"refused", "suspected", b"suspected", "transferred", b"transferred", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnitFigures: _TypeAlias = UnitFigures  # noqa: Y015
+
+@_typing.final
+class StepDone(_message.Message):
+    """The step of a transfer by which a task was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    HAPPENED_AT_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.str
+    """Transfer."""
+    sequence: _builtins.int
+    """Place of the step in the transfer, from 1."""
+    @_builtins.property
+    def happened_at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        happened_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["happened_at", b"happened_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["happened_at", b"happened_at", "sequence", b"sequence", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepDone: _TypeAlias = StepDone  # noqa: Y015
 
 @_typing.final
 class Meeting(_message.Message):
@@ -672,6 +740,10 @@ class Task(_message.Message):
     JUDGEMENT_FIELD_NUMBER: _builtins.int
     JUDGED_AT_FIELD_NUMBER: _builtins.int
     IS_OVERDUE_FIELD_NUMBER: _builtins.int
+    REQUIRED_STEP_FIELD_NUMBER: _builtins.int
+    REQUIRED_STEP_ZH_FIELD_NUMBER: _builtins.int
+    GIVEN_AT_FIELD_NUMBER: _builtins.int
+    DONE_BY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id."""
     meeting_id: _builtins.str
@@ -698,6 +770,10 @@ class Task(_message.Message):
     """What the convener says of it."""
     is_overdue: _builtins.bool
     """Whether it was alerted as overdue."""
+    required_step: _builtins.str
+    """Step of the procedure that the owner has to take in the case, an id of docs/procedure.md; empty when none is required."""
+    required_step_zh: _builtins.str
+    """Its name, in Chinese."""
     @_builtins.property
     def evidence(self) -> _containers.RepeatedCompositeFieldContainer[_consultation_pb2.FileReference]:
         """Files that prove it."""
@@ -709,6 +785,14 @@ class Task(_message.Message):
     @_builtins.property
     def judged_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
+
+    @_builtins.property
+    def given_at(self) -> _timestamp_pb2.Timestamp:
+        """When the meeting gave the task."""
+
+    @_builtins.property
+    def done_by(self) -> Global___StepDone:
+        """The step that was taken: with it the task is done, and nobody needs to report or judge it."""
 
     def __init__(
         self,
@@ -729,10 +813,14 @@ class Task(_message.Message):
         judgement: _builtins.str = ...,
         judged_at: _timestamp_pb2.Timestamp | None = ...,
         is_overdue: _builtins.bool = ...,
+        required_step: _builtins.str = ...,
+        required_step_zh: _builtins.str = ...,
+        given_at: _timestamp_pb2.Timestamp | None = ...,
+        done_by: Global___StepDone | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["judged_at", b"judged_at", "reported_at", b"reported_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done_by", b"done_by", "given_at", b"given_at", "judged_at", b"judged_at", "reported_at", b"reported_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "due_on", b"due_on", "evidence", b"evidence", "id", b"id", "is_overdue", b"is_overdue", "item_title", b"item_title", "judged_at", b"judged_at", "judgement", b"judgement", "meeting_id", b"meeting_id", "owner_unit_id", b"owner_unit_id", "owner_unit_name", b"owner_unit_name", "region", b"region", "reply", b"reply", "reported_at", b"reported_at", "state", b"state", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "done_by", b"done_by", "due_on", b"due_on", "evidence", b"evidence", "given_at", b"given_at", "id", b"id", "is_overdue", b"is_overdue", "item_title", b"item_title", "judged_at", b"judged_at", "judgement", b"judgement", "meeting_id", b"meeting_id", "owner_unit_id", b"owner_unit_id", "owner_unit_name", b"owner_unit_name", "region", b"region", "reply", b"reply", "reported_at", b"reported_at", "required_step", b"required_step", "required_step_zh", b"required_step_zh", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

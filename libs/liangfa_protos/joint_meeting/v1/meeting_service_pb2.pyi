@@ -31,6 +31,7 @@ class TaskDraft(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     DUE_ON_FIELD_NUMBER: _builtins.int
     CASE_ID_FIELD_NUMBER: _builtins.int
+    REQUIRED_STEP_FIELD_NUMBER: _builtins.int
     owner_unit_id: _builtins.str
     """Member that has to do it."""
     text: _builtins.str
@@ -39,6 +40,8 @@ class TaskDraft(_message.Message):
     """Last day, YYYY-MM-DD, Beijing calendar."""
     case_id: _builtins.str
     """Case, if it is about one."""
+    required_step: _builtins.str
+    """Step of the procedure that the owner has to take in the case; the task is done when the owner takes it. Needs a case."""
     def __init__(
         self,
         *,
@@ -46,10 +49,11 @@ class TaskDraft(_message.Message):
         text: _builtins.str = ...,
         due_on: _builtins.str = ...,
         case_id: _builtins.str = ...,
+        required_step: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "due_on", b"due_on", "owner_unit_id", b"owner_unit_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "due_on", b"due_on", "owner_unit_id", b"owner_unit_id", "required_step", b"required_step", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

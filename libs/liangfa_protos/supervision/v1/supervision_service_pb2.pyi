@@ -130,6 +130,10 @@ class _FeedKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedKind.Val
     """A task of a joint meeting is overdue."""
     FEED_KIND_MEETING_DUE: _FeedKind.ValueType  # 64
     """A regular joint meeting is nearly due and none is convened."""
+    FEED_KIND_RESOLUTION_ADOPTED: _FeedKind.ValueType  # 65
+    """A joint meeting resolved something. What, is for its members."""
+    FEED_KIND_TASK_DONE: _FeedKind.ValueType  # 66
+    """A task of a joint meeting is done."""
 
 class FeedKind(_FeedKind, metaclass=_FeedKindEnumTypeWrapper):
     """What a feed item tells."""
@@ -206,6 +210,10 @@ FEED_KIND_TASK_OVERDUE: FeedKind.ValueType  # 63
 """A task of a joint meeting is overdue."""
 FEED_KIND_MEETING_DUE: FeedKind.ValueType  # 64
 """A regular joint meeting is nearly due and none is convened."""
+FEED_KIND_RESOLUTION_ADOPTED: FeedKind.ValueType  # 65
+"""A joint meeting resolved something. What, is for its members."""
+FEED_KIND_TASK_DONE: FeedKind.ValueType  # 66
+"""A task of a joint meeting is done."""
 Global___FeedKind: _TypeAlias = FeedKind  # noqa: Y015
 
 class _AlertKind:
