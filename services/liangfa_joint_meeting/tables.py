@@ -257,7 +257,7 @@ limits_seen = sa.Table(
     sa.Column("owes_id", sa.Text, nullable=False, comment="unit that owes the step"),
     sa.Column("title_zh", sa.Text, nullable=False, comment="what was to be done"),
     sa.Column("is_opinion", sa.Boolean, nullable=False, comment="it follows an opinion of the procuratorate"),
-    sa.Column("missed_at", sa.BigInteger, nullable=False),
+    sa.Column("missed_at", sa.BigInteger, nullable=False, comment="first instant that was too late"),
     sa.Column("is_missed_still", sa.Boolean, nullable=False),
     sa.Index("limits_seen_unit", "owes_id", "missed_at"),
 )

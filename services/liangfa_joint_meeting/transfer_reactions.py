@@ -126,6 +126,6 @@ def _missed(clock: transfer_pb2.Clock) -> dict[str, Any]:
         "owes_id": clock.owes_id,
         "title_zh": clock.title_zh,
         "is_opinion": rule is not None and rule.starts_on in _OPINIONS,
-        "missed_at": clock.missed_at.ToMicroseconds(),
+        "missed_at": clock.due_at.ToMicroseconds(),  # not when it was told, which may be later
         "is_missed_still": True,
     }

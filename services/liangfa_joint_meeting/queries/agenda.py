@@ -114,7 +114,7 @@ def _suspected(connection: sa.Connection, names: Mapping[str, str], now: int) ->
     together = sa.func.sum(sa.case((seen.is_cumulative, 1), else_=0))
     query = (
         sa.select(seen.agency_id, sa.func.count(), sa.func.min(seen.suspected_at), together)
-        .where(seen.agency_id.in_(list(names)), seen.is_suspected.is_(True), seen.registered_at < now)
+        .where(seen.agency_id.in_(list(names)), seen.is_suspected.is_(True))
         .where(sa.not_(is_transferred))
         .group_by(seen.agency_id)
         .order_by(seen.agency_id)
