@@ -17,6 +17,7 @@ from liangfa_case_transfer.queries.files import kept_files as kept_documents
 from liangfa_case_transfer.tables import KIT as TRANSFER_KIT
 from liangfa_enforcement_record.queries.files import kept_files
 from liangfa_enforcement_record.tables import KIT as RECORD_KIT
+from liangfa_joint_meeting.queries.files import journalled_files
 from liangfa_joint_meeting.tables import KIT as MEETING_KIT
 from liangfa_kit.clock import SystemClock, from_micros
 from liangfa_kit.errors import Invalid, NotFound
@@ -77,6 +78,7 @@ async def checked(settings: PlatformSettings) -> list[Checked]:
 _FILES = {
     record_wiring.NAME: (kept_files, record_wiring.files_path),
     transfer_wiring.NAME: (kept_documents, transfer_wiring.files_path),
+    meeting_wiring.NAME: (journalled_files, meeting_wiring.files_path),
 }
 """Services that keep files: what their journal names, and where it lies."""
 

@@ -22,6 +22,7 @@ SUPERVISORS = frozenset({PROCURATOR, JUSTICE})
 _CONSULTATIONS = "/liangfa_protos.joint_meeting.v1.ConsultationService/"
 _PRECEDENTS = "/liangfa_protos.joint_meeting.v1.PrecedentService/"
 _MEETINGS = "/liangfa_protos.joint_meeting.v1.MeetingService/"
+_FILES = "/liangfa_protos.joint_meeting.v1.FileService/"
 _UNITS = "/liangfa_protos.joint_meeting.v1.UnitService/"
 
 RULES: dict[str, frozenset[str]] = {
@@ -46,6 +47,10 @@ RULES: dict[str, frozenset[str]] = {
     f"{_PRECEDENTS}SearchPrecedents": PEOPLE,
     f"{_PRECEDENTS}SuggestPrecedents": PEOPLE,
     f"{_PRECEDENTS}GetConsultationFigures": PEOPLE,
+    f"{_FILES}SendFile": PEOPLE,
+    f"{_FILES}GetArrival": PEOPLE,
+    f"{_FILES}CopyEvidence": PEOPLE,
+    f"{_FILES}ReadFile": PEOPLE,
     f"{_UNITS}EnrolUnit": frozenset({OPERATOR}),
     f"{_UNITS}ListUnits": PEOPLE | {OPERATOR},
     f"{_MEETINGS}SetMeetingRule": frozenset({OPERATOR}),

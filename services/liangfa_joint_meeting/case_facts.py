@@ -1,14 +1,16 @@
-"""A question filled in from a case: what the record tells the caller, on the caller's own authority."""
+"""What the record tells the caller of a case, on the caller's own authority: facts for a question, and files of evidence."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
-from liangfa_joint_meeting.errors import RecordNotReachable
+from liangfa_joint_meeting.errors import EvidenceUnknown, RecordNotReachable
 from liangfa_joint_meeting.validation import MAX_LIST, MAX_NAME, MAX_REASON, MAX_TITLE
 from liangfa_kit.rpc.client import Channel
-from liangfa_protos.enforcement_record.v1 import case_pb2, case_service_pb2, screening_service_pb2
+from liangfa_protos.enforcement_record.v1 import case_pb2, case_service_pb2, evidence_service_pb2, screening_service_pb2
 from liangfa_protos.enforcement_record.v1.case_service_pb2_grpc import CaseServiceStub
+from liangfa_protos.enforcement_record.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from liangfa_protos.enforcement_record.v1.screening_service_pb2_grpc import ScreeningServiceStub
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
 from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
@@ -21,6 +23,26 @@ class CaseFacts:
 
     def __init__(self) -> None:
         self.channel: Channel | None = None
+
+    async def evidence(self, case_id: str, evidence_id: str, purpose: str) -> case_pb2.Evidence:
+        """Return what the record says of a file. Raises what the record raises, and `NotFound` for a file of another case."""
+        if self.channel is None:
+            raise RecordNotReachable
+        cases: Any = CaseServiceStub(self.channel)
+        case = (await cases.GetCase(case_service_pb2.GetCaseRequest(case_id=case_id, purpose=purpose))).case
+        found: case_pb2.Evidence | None = next((one for one in case.evidence if one.id == evidence_id), None)
+        if found is None:
+            raise EvidenceUnknown(evidence_id)
+        return found
+
+    async def content(self, evidence_id: str, offset: int, purpose: str) -> AsyncIterator[bytes]:
+        """Yield the bytes of a file from `offset` on. Raises what the record raises."""
+        if self.channel is None:
+            raise RecordNotReachable
+        stub: Any = EvidenceServiceStub(self.channel)
+        asked = evidence_service_pb2.DownloadEvidenceRequest(evidence_id=evidence_id, purpose=purpose, offset=offset)
+        async for piece in stub.DownloadEvidence(asked):
+            yield piece.content
 
     async def draft(self, case_id: str, screening_id: str) -> rpc.AskConsultationRequest:
         """Return a question without its words and units. Raises what the record raises: `NotFound` for a case unseen."""

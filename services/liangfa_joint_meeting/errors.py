@@ -426,7 +426,64 @@ class RecordNotReachable(Unavailable):
         super().__init__(
             "The records of cases cannot be reached from here.",
             message_zh="当前无法连接执法记录服务，不能由案件带入事实。",
-            remedy="Fill in the facts by hand, or ask where both services run in one process.",
+            remedy="Fill in the facts by hand, or name the address of enforcement_record in the settings.",
+        )
+
+
+class EvidenceUnknown(NotFound):
+    """The case has no such evidence."""
+
+    reason = "EVIDENCE_UNKNOWN"
+
+    def __init__(self, evidence_id: str) -> None:
+        super().__init__(
+            f"The case has no evidence {evidence_id}.",
+            message_zh="该案件没有此证据文件。",
+            remedy="Take the evidence's id from the case, or from the draft of the question.",
+            evidence_id=evidence_id[:64],
+        )
+
+
+class FileNotFound(NotFound):
+    """No such file is attached there, or not for this caller."""
+
+    reason = "FILE_NOT_FOUND"
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(
+            f"There is no file {sha256[:16]}… attached there that you may read.",
+            message_zh="该处没有此文件，或者咨询已办结、贵单位不再可见。",
+            remedy="Open the consultation, meeting or task again and take the file from it; ask the sender for a copy.",
+            sha256=sha256[:64],
+        )
+
+
+class FileNotKept(NotFound):
+    """The file was named and never sent."""
+
+    reason = "FILE_NOT_KEPT"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} was named here, but its bytes were not sent.",
+            message_zh=f"“{name}”仅登记了名称，未上传文件内容。",
+            remedy="Ask the unit that named it to send it (SendFile, or CopyEvidence for evidence).",
+            name=name,
+        )
+
+
+class FileTooLarge(Invalid):
+    """A piece, or a file, is larger than is taken or than was announced."""
+
+    reason = "FILE_TOO_LARGE"
+
+    def __init__(self, most: int, found: int) -> None:
+        super().__init__(
+            f"{found} bytes were sent where at most {most} are taken.",
+            message_zh=f"发送了 {found} 字节，最多接收 {most} 字节。",
+            remedy="Send pieces of at most 1 MiB, not more bytes than announced, and of a large file the part that matters.",
+            most=most,
+            found=found,
         )
 
 

@@ -120,6 +120,14 @@ answers = sa.Table(
     sa.Index("answers_number", "unit_id", "year", "number", unique=True),
 )
 
+kept_files = sa.Table(
+    "kept_files",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="<unit id>/<SHA-256>"),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+)
+"""Files that a unit has sent: it alone may attach them, or whoever knows a hash could read what others keep."""
+
 document_counts = sa.Table(
     "document_counts",
     metadata,

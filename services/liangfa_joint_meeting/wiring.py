@@ -28,6 +28,7 @@ from liangfa_joint_meeting.reactions import TOPICS, Learning
 from liangfa_joint_meeting.reply_clock import ReplyRule
 from liangfa_joint_meeting.rpc.consultation_servicer import ConsultationServicer
 from liangfa_joint_meeting.rpc.conversation import Talk
+from liangfa_joint_meeting.rpc.file_servicer import FileServicer
 from liangfa_joint_meeting.rpc.meeting_servicer import MeetingServicer
 from liangfa_joint_meeting.rpc.precedent_servicer import PrecedentServicer
 from liangfa_joint_meeting.rpc.unit_servicer import UnitServicer
@@ -40,6 +41,7 @@ from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer, service_actor
 from liangfa_kit.messaging.relay import Relay
+from liangfa_kit.objects import FolderStore
 from liangfa_kit.rpc.served import Served, served
 from liangfa_kit.scheduler import Alarm, Scheduler
 from liangfa_kit.settings import Database
@@ -49,6 +51,7 @@ from liangfa_kit.train import Train
 from liangfa_kit.work import Call
 from liangfa_protos.joint_meeting.v1 import (
     consultation_service_pb2_grpc,
+    file_service_pb2_grpc,
     meeting_service_pb2_grpc,
     precedent_service_pb2_grpc,
     unit_service_pb2_grpc,
@@ -101,6 +104,11 @@ def database_path(folder: Path) -> Path:
     return folder / NAME / "joint_meeting.sqlite3"
 
 
+def files_path(folder: Path) -> Path:
+    """Return the folder of the files that units send within the platform's folder."""
+    return folder / NAME / "files"
+
+
 def build(
     folder: Path,
     broker: Broker,
@@ -140,6 +148,11 @@ def build(
         served(
             meeting_service_pb2_grpc.add_MeetingServiceServicer_to_server,
             MeetingServicer(train, store, clock),
+            authority=authorise,
+        ),
+        served(
+            file_service_pb2_grpc.add_FileServiceServicer_to_server,
+            FileServicer(train, store, FolderStore(files_path(folder)), case_facts),
             authority=authorise,
         ),
         served(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import uuid
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +23,14 @@ from liangfa_cli.platform import Platform
 from liangfa_joint_meeting.tables import cases_seen
 from liangfa_kit.clock import ManualClock
 from liangfa_kit.errors import Invalid, NotFound
+from liangfa_protos.enforcement_record.v1 import evidence_service_pb2 as evidence_rpc
+from liangfa_protos.enforcement_record.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from liangfa_protos.joint_meeting.v1 import consultation_pb2, meeting_pb2
 from liangfa_protos.joint_meeting.v1 import consultation_service_pb2 as rpc
+from liangfa_protos.joint_meeting.v1 import file_service_pb2 as file_rpc
 from liangfa_protos.joint_meeting.v1 import meeting_service_pb2 as meeting_rpc
 from liangfa_protos.joint_meeting.v1.consultation_service_pb2_grpc import ConsultationServiceStub
+from liangfa_protos.joint_meeting.v1.file_service_pb2_grpc import FileServiceStub
 from liangfa_protos.joint_meeting.v1.meeting_service_pb2_grpc import MeetingServiceStub
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as pb
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
@@ -120,6 +126,56 @@ async def test_a_question_is_filled_in_from_a_hit_on_the_callers_own_authority(t
         stranger = ConsultationServiceStub(platform.channel_for(district.officer("labour")))
         with pytest.raises(NotFound):
             await stranger.DraftConsultation(rpc.DraftConsultationRequest(case_id=entered.id))
+
+
+async def attach(platform: Platform, case_id: str, content: bytes) -> str:
+    """Attach a file of evidence to a case of the market regulator and return its id."""
+    stub: Any = EvidenceServiceStub(platform.channel_for(district.officer("market_regulation")))
+    begin = evidence_rpc.BeginUploadRequest(
+        request_id="b", case_id=case_id, file_name="进货单.jpg", media_type="image/jpeg", size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )  # fmt: skip
+    upload = await stub.BeginUpload(begin)
+
+    async def pieces() -> AsyncIterator[evidence_rpc.UploadEvidenceRequest]:
+        yield evidence_rpc.UploadEvidenceRequest(upload_id=upload.upload_id, content=content)
+
+    return str((await stub.UploadEvidence(pieces())).evidence.id)
+
+
+async def test_evidence_is_shown_to_who_is_asked_without_the_case(tmp_path: Path) -> None:
+    """Copied on the asker's authority; another agency reads the file while it takes part, and never the case."""
+    async with platform_at(tmp_path / "d", ManualClock(START)) as platform:
+        await enrol_units(platform)
+        entered = await register(platform, case("后厨使用罂粟壳熬制底料，违法所得120元。"))
+        evidence_id = await attach(platform, entered.id, b"jpeg" * 100_000)
+        officer, asked_unit = district.officer("market_regulation"), district.officer("health")
+        copy = file_rpc.CopyEvidenceRequest(case_id=entered.id, evidence_id=evidence_id, purpose="案件双向咨询")
+        for caller, reason in ((asked_unit, "CASE_NOT_FOUND"), (officer, "")):
+            stub: Any = FileServiceStub(platform.channel_for(caller))
+            if reason:
+                with pytest.raises(NotFound) as refused:
+                    await stub.CopyEvidence(copy)
+                assert refused.value.reason == reason
+        file = (await stub.CopyEvidence(copy)).file
+        assert (file.name, file.evidence_id, file.size_bytes) == ("进货单.jpg", evidence_id, 400_000)
+        assert (await stub.CopyEvidence(copy)).file == file
+        unknown = file_rpc.CopyEvidenceRequest(case_id=entered.id, evidence_id="none", purpose="案件双向咨询")
+        with pytest.raises(NotFound) as nothing:
+            await stub.CopyEvidence(unknown)
+        assert nothing.value.reason == "EVIDENCE_UNKNOWN"
+        question = rpc.AskConsultationRequest(
+            request_id="q", kind=consultation_pb2.CONSULTATION_KIND_TECHNICAL, title="进货单", question="笔迹是否一致？",
+            consulted_unit_ids=[asked_unit.agency_id], files=[file], case_id=entered.id,
+        )  # fmt: skip
+        asked = (await ConsultationServiceStub(platform.channel_for(officer)).AskConsultation(question)).consultation
+        stub = FileServiceStub(platform.channel_for(asked_unit))
+        wanted = file_rpc.ReadFileRequest(consultation_id=asked.id, sha256=file.sha256)
+        assert b"".join([piece.content async for piece in stub.ReadFile(wanted)]) == b"jpeg" * 100_000
+        record: Any = EvidenceServiceStub(platform.channel_for(asked_unit))
+        download = evidence_rpc.DownloadEvidenceRequest(evidence_id=evidence_id, purpose="咨询")
+        with pytest.raises(NotFound):
+            _ = [piece async for piece in record.DownloadEvidence(download)]
 
 
 async def test_the_command_line_follows_a_conversation_and_says_something(tmp_path: Path) -> None:

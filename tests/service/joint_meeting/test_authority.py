@@ -20,12 +20,14 @@ from liangfa_kit.rpc.local import local_channel
 from liangfa_protos.joint_meeting.v1 import consultation_pb2 as pb
 from liangfa_protos.joint_meeting.v1 import (
     consultation_service_pb2,
+    file_service_pb2,
     meeting_pb2,
     meeting_service_pb2,
     precedent_service_pb2,
     unit_service_pb2,
 )
 from liangfa_protos.joint_meeting.v1.consultation_service_pb2_grpc import ConsultationServiceStub
+from liangfa_protos.joint_meeting.v1.file_service_pb2_grpc import FileServiceStub
 from liangfa_protos.joint_meeting.v1.meeting_service_pb2_grpc import MeetingServiceStub
 from liangfa_protos.joint_meeting.v1.precedent_service_pb2_grpc import PrecedentServiceStub
 from liangfa_protos.joint_meeting.v1.unit_service_pb2_grpc import UnitServiceStub
@@ -37,12 +39,14 @@ SIGNERS = {"agency_head", "legal_reviewer", "procurator", "police", "justice_sup
 PEOPLE = SIGNERS | {"officer"}
 MODULES: dict[str, Any] = {
     "ConsultationService": consultation_service_pb2,
+    "FileService": file_service_pb2,
     "MeetingService": meeting_service_pb2,
     "PrecedentService": precedent_service_pb2,
     "UnitService": unit_service_pb2,
 }
 STUBS: dict[str, Any] = {
     "ConsultationService": ConsultationServiceStub,
+    "FileService": FileServiceStub,
     "MeetingService": MeetingServiceStub,
     "PrecedentService": PrecedentServiceStub,
     "UnitService": UnitServiceStub,
@@ -67,6 +71,10 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "ConsultationService/CloseConsultation": (PEOPLE, "asker"),
     "ConsultationService/ReopenConsultation": (PEOPLE, "asker"),
     "ConsultationService/Converse": (PEOPLE, "part"),
+    "FileService/SendFile": (PEOPLE, "none"),
+    "FileService/GetArrival": (PEOPLE, "none"),
+    "FileService/CopyEvidence": (PEOPLE, "none"),
+    "FileService/ReadFile": (PEOPLE, "part"),
     "PrecedentService/PreviewPrecedent": (SIGNERS, "part"),
     "PrecedentService/PublishPrecedent": (SIGNERS, "part"),
     "PrecedentService/WithdrawPrecedent": (SIGNERS, "part"),
@@ -211,6 +219,8 @@ class Things:
         if name == "Converse":
             opening = consultation_service_pb2.OpenConversation(consultation_id=self.consultation_id)
             return consultation_service_pb2.ConverseRequest(open=opening)
+        if name == "ReadFile":
+            return file_service_pb2.ReadFileRequest(consultation_id=self.consultation_id, sha256="0" * 64)
         module: Any = MODULES[rpc.partition("/")[0]]
         message_class = getattr(module, f"{name}Request")
         fields = set(message_class.DESCRIPTOR.fields_by_name)
@@ -232,12 +242,23 @@ async def outcome(service: Service, caller: Actor, rpc: str, request: Message) -
         if name == "Converse":
             async for _ in stub.Converse(streamed()):
                 break
+        elif name == "ReadFile":
+            async for _ in stub.ReadFile(request):
+                break
+        elif name == "SendFile":
+            await stub.SendFile(streamed())
         else:
             await getattr(stub, name)(request)
     except Forbidden as error:
         return "FORBIDDEN", str(error)
     except NotFound as error:
-        if error.reason in {"UNIT_UNKNOWN", "ANSWER_NOT_FOUND", "PRECEDENT_NOT_FOUND", "ITEM_NOT_FOUND"}:
+        if error.reason in {
+            "UNIT_UNKNOWN",
+            "ANSWER_NOT_FOUND",
+            "PRECEDENT_NOT_FOUND",
+            "ITEM_NOT_FOUND",
+            "FILE_NOT_FOUND",
+        }:
             return "in", ""
         return "NOT_FOUND", f"{error.reason} {error} {error.message_zh} {error.remedy} {error.metadata}"
     except PlatformError as error:

@@ -245,7 +245,7 @@ Global___AttachedFact: _TypeAlias = AttachedFact  # noqa: Y015
 
 @_typing.final
 class FileReference(_message.Message):
-    """A file that the asker refers to. Its bytes stay with the service that keeps them."""
+    """A file. Its bytes are sent through FileService; without them it is a mere reference, which FILE_NOT_KEPT tells who reads it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

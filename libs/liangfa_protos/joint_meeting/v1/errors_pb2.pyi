@@ -106,6 +106,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The records of cases cannot be reached from here."""
     ERROR_REASON_STEP_UNKNOWN: _ErrorReason.ValueType  # 41
     """The procedure has no such step."""
+    ERROR_REASON_FILE_NOT_FOUND: _ErrorReason.ValueType  # 42
+    """No such file is attached there, or not for this caller."""
+    ERROR_REASON_FILE_NOT_KEPT: _ErrorReason.ValueType  # 43
+    """The file was named, but never sent."""
+    ERROR_REASON_FILE_TOO_LARGE: _ErrorReason.ValueType  # 44
+    """The file, or a piece of it, is larger than allowed or announced."""
+    ERROR_REASON_EVIDENCE_UNKNOWN: _ErrorReason.ValueType  # 45
+    """The case has no such evidence."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -194,4 +202,12 @@ ERROR_REASON_RECORD_NOT_REACHABLE: ErrorReason.ValueType  # 40
 """The records of cases cannot be reached from here."""
 ERROR_REASON_STEP_UNKNOWN: ErrorReason.ValueType  # 41
 """The procedure has no such step."""
+ERROR_REASON_FILE_NOT_FOUND: ErrorReason.ValueType  # 42
+"""No such file is attached there, or not for this caller."""
+ERROR_REASON_FILE_NOT_KEPT: ErrorReason.ValueType  # 43
+"""The file was named, but never sent."""
+ERROR_REASON_FILE_TOO_LARGE: ErrorReason.ValueType  # 44
+"""The file, or a piece of it, is larger than allowed or announced."""
+ERROR_REASON_EVIDENCE_UNKNOWN: ErrorReason.ValueType  # 45
+"""The case has no such evidence."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

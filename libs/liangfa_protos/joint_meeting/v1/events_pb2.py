@@ -29,7 +29,7 @@ from liangfa_protos.joint_meeting.v1 import precedent_service_pb2 as liangfa__pr
 from liangfa_protos.joint_meeting.v1 import unit_service_pb2 as liangfa__protos_dot_joint__meeting_dot_v1_dot_unit__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liangfa_protos/joint_meeting/v1/events.proto\x12\x1fliangfa_protos.joint_meeting.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x32liangfa_protos/joint_meeting/v1/consultation.proto\x1a-liangfa_protos/joint_meeting/v1/meeting.proto\x1a\x37liangfa_protos/joint_meeting/v1/precedent_service.proto\x1a\x32liangfa_protos/joint_meeting/v1/unit_service.proto\"\x8a\x02\n\x13\x43onsultationSummary\x12\x17\n\x0f\x63onsultation_id\x18\x01 \x01(\t\x12?\n\x04kind\x18\x02 \x01(\x0e\x32\x31.liangfa_protos.joint_meeting.v1.ConsultationKind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x15\n\rasker_unit_id\x18\x04 \x01(\t\x12\x17\n\x0f\x61sker_unit_name\x18\x05 \x01(\t\x12\x0e\n\x06region\x18\x06 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x07 \x01(\t\x12\x39\n\x07urgency\x18\x08 \x01(\x0e\x32(.liangfa_protos.joint_meeting.v1.Urgency\"C\n\x0cUnitEnrolled\x12\x33\n\x04unit\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Unit\"X\n\x11\x43onsultationAsked\x12\x43\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32-.liangfa_protos.joint_meeting.v1.Consultation\"H\n\x0bMessageSent\x12\x39\n\x07message\x18\x01 \x01(\x0b\x32(.liangfa_protos.joint_meeting.v1.Message\"\xab\x01\n\nUnitJoined\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x41\n\x0bparticipant\x18\x02 \x01(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xa9\x01\n\x08UnitLeft\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x41\n\x0bparticipant\x18\x02 \x01(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x92\x01\n\x0b\x41nswerGiven\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"\x99\x01\n\x12\x41nswerAcknowledged\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"\x96\x01\n\x0fOutcomeRecorded\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"p\n\x12\x43onsultationClosed\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb6\x01\n\x14\x43onsultationReopened\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x42\n\x0cparticipants\x18\x03 \x03(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\"\xab\x01\n\rReplyReminded\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe6\x01\n\x0cReplyOverdue\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x05limit\x18\x05 \x01(\x0b\x32+.liangfa_protos.joint_meeting.v1.LegalLimit\"S\n\x12PrecedentPublished\x12=\n\tprecedent\x18\x01 \x01(\x0b\x32*.liangfa_protos.joint_meeting.v1.Precedent\":\n\x12PrecedentWithdrawn\x12\x14\n\x0cprecedent_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"L\n\x0eMeetingRuleSet\x12:\n\x04rule\x18\x01 \x01(\x0b\x32,.liangfa_protos.joint_meeting.v1.MeetingRule\"m\n\x17SpecialMeetingRequested\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06is_due\x18\x05 \x01(\x08\"Y\n\x0cItemProposed\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x39\n\x04item\x18\x02 \x01(\x0b\x32+.liangfa_protos.joint_meeting.v1.AgendaItem\"L\n\x0fMeetingConvened\x12\x39\n\x07meeting\x18\x01 \x01(\x0b\x32(.liangfa_protos.joint_meeting.v1.Meeting\"5\n\rAgendaOrdered\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\"6\n\x10MeetingCancelled\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"e\n\x0eNoticeReceived\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12?\n\nattendance\x18\x02 \x01(\x0b\x32+.liangfa_protos.joint_meeting.v1.Attendance\"=\n\rMeetingOpened\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x18\n\x10present_unit_ids\x18\x02 \x03(\t\"q\n\x0fOpinionRecorded\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\x39\n\x07opinion\x18\x03 \x01(\x0b\x32(.liangfa_protos.joint_meeting.v1.Opinion\"d\n\x08VoteCast\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\x33\n\x04vote\x18\x03 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Vote\"\xbf\x01\n\x11ResolutionAdopted\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12?\n\nresolution\x18\x03 \x01(\x0b\x32+.liangfa_protos.joint_meeting.v1.Resolution\x12\x34\n\x05tasks\x18\x04 \x03(\x0b\x32%.liangfa_protos.joint_meeting.v1.Task\x12\x0e\n\x06region\x18\x05 \x01(\t\"M\n\x0eMinutesDrafted\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x17\n\x0f\x64ocument_number\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\"k\n\x10MinutesConfirmed\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x43\n\x0c\x63onfirmation\x18\x02 \x01(\x0b\x32-.liangfa_protos.joint_meeting.v1.Confirmation\"k\n\rMinutesSealed\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x17\n\x0f\x64ocument_number\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\r\n\x05title\x18\x05 \x01(\t\"C\n\x0cTaskReported\x12\x33\n\x04task\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Task\"A\n\nTaskJudged\x12\x33\n\x04task\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Task\"D\n\rTaskFulfilled\x12\x33\n\x04task\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Task\"B\n\x0bTaskOverdue\x12\x33\n\x04task\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Task\"i\n\x11RegularMeetingDue\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x18\n\x10\x63onvener_unit_id\x18\x02 \x01(\t\x12*\n\x06\x64ue_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liangfa_protos/joint_meeting/v1/events.proto\x12\x1fliangfa_protos.joint_meeting.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x32liangfa_protos/joint_meeting/v1/consultation.proto\x1a-liangfa_protos/joint_meeting/v1/meeting.proto\x1a\x37liangfa_protos/joint_meeting/v1/precedent_service.proto\x1a\x32liangfa_protos/joint_meeting/v1/unit_service.proto\"\x8a\x02\n\x13\x43onsultationSummary\x12\x17\n\x0f\x63onsultation_id\x18\x01 \x01(\t\x12?\n\x04kind\x18\x02 \x01(\x0e\x32\x31.liangfa_protos.joint_meeting.v1.ConsultationKind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x15\n\rasker_unit_id\x18\x04 \x01(\t\x12\x17\n\x0f\x61sker_unit_name\x18\x05 \x01(\t\x12\x0e\n\x06region\x18\x06 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x07 \x01(\t\x12\x39\n\x07urgency\x18\x08 \x01(\x0e\x32(.liangfa_protos.joint_meeting.v1.Urgency\"C\n\x0cUnitEnrolled\x12\x33\n\x04unit\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Unit\"X\n\x11\x43onsultationAsked\x12\x43\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32-.liangfa_protos.joint_meeting.v1.Consultation\"H\n\x0bMessageSent\x12\x39\n\x07message\x18\x01 \x01(\x0b\x32(.liangfa_protos.joint_meeting.v1.Message\"\xab\x01\n\nUnitJoined\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x41\n\x0bparticipant\x18\x02 \x01(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xa9\x01\n\x08UnitLeft\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x41\n\x0bparticipant\x18\x02 \x01(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x92\x01\n\x0b\x41nswerGiven\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"\x99\x01\n\x12\x41nswerAcknowledged\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"\x96\x01\n\x0fOutcomeRecorded\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x37\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\'.liangfa_protos.joint_meeting.v1.Answer\"p\n\x12\x43onsultationClosed\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb6\x01\n\x14\x43onsultationReopened\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x42\n\x0cparticipants\x18\x03 \x03(\x0b\x32,.liangfa_protos.joint_meeting.v1.Participant\"\xab\x01\n\rReplyReminded\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe6\x01\n\x0cReplyOverdue\x12J\n\x0c\x63onsultation\x18\x01 \x01(\x0b\x32\x34.liangfa_protos.joint_meeting.v1.ConsultationSummary\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x05limit\x18\x05 \x01(\x0b\x32+.liangfa_protos.joint_meeting.v1.LegalLimit\"j\n\x08\x46ileKept\x12<\n\x04\x66ile\x18\x01 \x01(\x0b\x32..liangfa_protos.joint_meeting.v1.FileReference\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x03 \x01(\t\"+\n\x08\x46ileRead\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\"S\n\x12PrecedentPublished\x12=\n\tprecedent\x18\x01 \x01(\x0b\x32*.liangfa_protos.joint_meeting.v1.Precedent\":\n\x12PrecedentWithdrawn\x12\x14\n\x0cprecedent_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"L\n\x0eMeetingRuleSet\x12:\n\x04rule\x18\x01 \x01(\x0b\x32,.liangfa_protos.joint_meeting.v1.MeetingRule\"m\n\x17SpecialMeetingRequested\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06is_due\x18\x05 \x01(\x08\"Y\n\x0cItemProposed\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x39\n\x04item\x18\x02 \x01(\x0b\x32+.liangfa_protos.joint_meeting.v1.AgendaItem\"L\n\x0fMeetingConvened\x12\x39\n\x07meeting\x18\x01 \x01(\x0b\x32(.liangfa_protos.joint_meeting.v1.Meeting\"5\n\rAgendaOrdered\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\"6\n\x10MeetingCancelled\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"e\n\x0eNoticeReceived\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12?\n\nattendance\x18\x02 \x01(\x0b\x32+.liangfa_protos.joint_meeting.v1.Attendance\"=\n\rMeetingOpened\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x18\n\x10present_unit_ids\x18\x02 \x03(\t\"q\n\x0fOpinionRecorded\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\x39\n\x07opinion\x18\x03 \x01(\x0b\x32(.liangfa_protos.joint_meeting.v1.Opinion\"d\n\x08VoteCast\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\x33\n\x04vote\x18\x03 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Vote\"\xbf\x01\n\x11ResolutionAdopted\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12?\n\nresolution\x18\x03 \x01(\x0b\x32+.liangfa_protos.joint_meeting.v1.Resolution\x12\x34\n\x05tasks\x18\x04 \x03(\x0b\x32%.liangfa_protos.joint_meeting.v1.Task\x12\x0e\n\x06region\x18\x05 \x01(\t\"M\n\x0eMinutesDrafted\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x17\n\x0f\x64ocument_number\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\"k\n\x10MinutesConfirmed\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x43\n\x0c\x63onfirmation\x18\x02 \x01(\x0b\x32-.liangfa_protos.joint_meeting.v1.Confirmation\"k\n\rMinutesSealed\x12\x12\n\nmeeting_id\x18\x01 \x01(\t\x12\x17\n\x0f\x64ocument_number\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\r\n\x05title\x18\x05 \x01(\t\"C\n\x0cTaskReported\x12\x33\n\x04task\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Task\"A\n\nTaskJudged\x12\x33\n\x04task\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Task\"D\n\rTaskFulfilled\x12\x33\n\x04task\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Task\"B\n\x0bTaskOverdue\x12\x33\n\x04task\x18\x01 \x01(\x0b\x32%.liangfa_protos.joint_meeting.v1.Task\"i\n\x11RegularMeetingDue\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x18\n\x10\x63onvener_unit_id\x18\x02 \x01(\t\x12*\n\x06\x64ue_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,46 +62,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLYREMINDED']._serialized_end=2099
   _globals['_REPLYOVERDUE']._serialized_start=2102
   _globals['_REPLYOVERDUE']._serialized_end=2332
-  _globals['_PRECEDENTPUBLISHED']._serialized_start=2334
-  _globals['_PRECEDENTPUBLISHED']._serialized_end=2417
-  _globals['_PRECEDENTWITHDRAWN']._serialized_start=2419
-  _globals['_PRECEDENTWITHDRAWN']._serialized_end=2477
-  _globals['_MEETINGRULESET']._serialized_start=2479
-  _globals['_MEETINGRULESET']._serialized_end=2555
-  _globals['_SPECIALMEETINGREQUESTED']._serialized_start=2557
-  _globals['_SPECIALMEETINGREQUESTED']._serialized_end=2666
-  _globals['_ITEMPROPOSED']._serialized_start=2668
-  _globals['_ITEMPROPOSED']._serialized_end=2757
-  _globals['_MEETINGCONVENED']._serialized_start=2759
-  _globals['_MEETINGCONVENED']._serialized_end=2835
-  _globals['_AGENDAORDERED']._serialized_start=2837
-  _globals['_AGENDAORDERED']._serialized_end=2890
-  _globals['_MEETINGCANCELLED']._serialized_start=2892
-  _globals['_MEETINGCANCELLED']._serialized_end=2946
-  _globals['_NOTICERECEIVED']._serialized_start=2948
-  _globals['_NOTICERECEIVED']._serialized_end=3049
-  _globals['_MEETINGOPENED']._serialized_start=3051
-  _globals['_MEETINGOPENED']._serialized_end=3112
-  _globals['_OPINIONRECORDED']._serialized_start=3114
-  _globals['_OPINIONRECORDED']._serialized_end=3227
-  _globals['_VOTECAST']._serialized_start=3229
-  _globals['_VOTECAST']._serialized_end=3329
-  _globals['_RESOLUTIONADOPTED']._serialized_start=3332
-  _globals['_RESOLUTIONADOPTED']._serialized_end=3523
-  _globals['_MINUTESDRAFTED']._serialized_start=3525
-  _globals['_MINUTESDRAFTED']._serialized_end=3602
-  _globals['_MINUTESCONFIRMED']._serialized_start=3604
-  _globals['_MINUTESCONFIRMED']._serialized_end=3711
-  _globals['_MINUTESSEALED']._serialized_start=3713
-  _globals['_MINUTESSEALED']._serialized_end=3820
-  _globals['_TASKREPORTED']._serialized_start=3822
-  _globals['_TASKREPORTED']._serialized_end=3889
-  _globals['_TASKJUDGED']._serialized_start=3891
-  _globals['_TASKJUDGED']._serialized_end=3956
-  _globals['_TASKFULFILLED']._serialized_start=3958
-  _globals['_TASKFULFILLED']._serialized_end=4026
-  _globals['_TASKOVERDUE']._serialized_start=4028
-  _globals['_TASKOVERDUE']._serialized_end=4094
-  _globals['_REGULARMEETINGDUE']._serialized_start=4096
-  _globals['_REGULARMEETINGDUE']._serialized_end=4201
+  _globals['_FILEKEPT']._serialized_start=2334
+  _globals['_FILEKEPT']._serialized_end=2440
+  _globals['_FILEREAD']._serialized_start=2442
+  _globals['_FILEREAD']._serialized_end=2485
+  _globals['_PRECEDENTPUBLISHED']._serialized_start=2487
+  _globals['_PRECEDENTPUBLISHED']._serialized_end=2570
+  _globals['_PRECEDENTWITHDRAWN']._serialized_start=2572
+  _globals['_PRECEDENTWITHDRAWN']._serialized_end=2630
+  _globals['_MEETINGRULESET']._serialized_start=2632
+  _globals['_MEETINGRULESET']._serialized_end=2708
+  _globals['_SPECIALMEETINGREQUESTED']._serialized_start=2710
+  _globals['_SPECIALMEETINGREQUESTED']._serialized_end=2819
+  _globals['_ITEMPROPOSED']._serialized_start=2821
+  _globals['_ITEMPROPOSED']._serialized_end=2910
+  _globals['_MEETINGCONVENED']._serialized_start=2912
+  _globals['_MEETINGCONVENED']._serialized_end=2988
+  _globals['_AGENDAORDERED']._serialized_start=2990
+  _globals['_AGENDAORDERED']._serialized_end=3043
+  _globals['_MEETINGCANCELLED']._serialized_start=3045
+  _globals['_MEETINGCANCELLED']._serialized_end=3099
+  _globals['_NOTICERECEIVED']._serialized_start=3101
+  _globals['_NOTICERECEIVED']._serialized_end=3202
+  _globals['_MEETINGOPENED']._serialized_start=3204
+  _globals['_MEETINGOPENED']._serialized_end=3265
+  _globals['_OPINIONRECORDED']._serialized_start=3267
+  _globals['_OPINIONRECORDED']._serialized_end=3380
+  _globals['_VOTECAST']._serialized_start=3382
+  _globals['_VOTECAST']._serialized_end=3482
+  _globals['_RESOLUTIONADOPTED']._serialized_start=3485
+  _globals['_RESOLUTIONADOPTED']._serialized_end=3676
+  _globals['_MINUTESDRAFTED']._serialized_start=3678
+  _globals['_MINUTESDRAFTED']._serialized_end=3755
+  _globals['_MINUTESCONFIRMED']._serialized_start=3757
+  _globals['_MINUTESCONFIRMED']._serialized_end=3864
+  _globals['_MINUTESSEALED']._serialized_start=3866
+  _globals['_MINUTESSEALED']._serialized_end=3973
+  _globals['_TASKREPORTED']._serialized_start=3975
+  _globals['_TASKREPORTED']._serialized_end=4042
+  _globals['_TASKJUDGED']._serialized_start=4044
+  _globals['_TASKJUDGED']._serialized_end=4109
+  _globals['_TASKFULFILLED']._serialized_start=4111
+  _globals['_TASKFULFILLED']._serialized_end=4179
+  _globals['_TASKOVERDUE']._serialized_start=4181
+  _globals['_TASKOVERDUE']._serialized_end=4247
+  _globals['_REGULARMEETINGDUE']._serialized_start=4249
+  _globals['_REGULARMEETINGDUE']._serialized_end=4354
 # @@protoc_insertion_point(module_scope)

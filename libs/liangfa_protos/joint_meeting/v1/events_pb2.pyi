@@ -450,6 +450,64 @@ class ReplyOverdue(_message.Message):
 Global___ReplyOverdue: _TypeAlias = ReplyOverdue  # noqa: Y015
 
 @_typing.final
+class FileKept(_message.Message):
+    """A unit sent a file, or had it copied from the record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    unit_id: _builtins.str
+    """Unit that may attach it."""
+    case_id: _builtins.str
+    """Case that it was copied from, if it was."""
+    @_builtins.property
+    def file(self) -> _consultation_pb2.FileReference:
+        """The file."""
+
+    def __init__(
+        self,
+        *,
+        file: _consultation_pb2.FileReference | None = ...,
+        unit_id: _builtins.str = ...,
+        case_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "file", b"file", "unit_id", b"unit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileKept: _TypeAlias = FileKept  # noqa: Y015
+
+@_typing.final
+class FileRead(_message.Message):
+    """Somebody read an attached file; who, is said by the journal's entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.str
+    """SHA-256."""
+    unit_id: _builtins.str
+    """Unit that has attached it."""
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.str = ...,
+        unit_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256", "unit_id", b"unit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileRead: _TypeAlias = FileRead  # noqa: Y015
+
+@_typing.final
 class PrecedentPublished(_message.Message):
     """A precedent was published."""
 
