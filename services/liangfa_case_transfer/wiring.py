@@ -31,7 +31,7 @@ from liangfa_kit.messaging.consumer import service_actor
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.objects import FolderStore
 from liangfa_kit.rpc.served import Served, served
-from liangfa_kit.scheduler import Alarm, Scheduler
+from liangfa_kit.scheduler import Scheduler, alarm_of
 from liangfa_kit.settings import Database
 from liangfa_kit.store.opening import open_store
 from liangfa_kit.store.port import Store
@@ -45,7 +45,6 @@ from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import add_Transf
 NAME = "case_transfer"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _log = structlog.get_logger("liangfa.case_transfer")
-_AT_ONCE = 200
 _ITSELF = Call(service_actor(NAME))
 
 
@@ -134,7 +133,7 @@ def build(
         ),
     )
     relay = Relay(store, KIT, train, broker, source=NAME, topic=topics.CASE_TRANSFER.name)
-    return CaseTransfer(store, train, relay, Scheduler(clock, [_alarm(store, train)]), services, evidence)
+    return CaseTransfer(store, train, relay, _scheduler(clock, store, train), services, evidence)
 
 
 def _tell_broken(templates: RegionalTemplates) -> None:
@@ -143,16 +142,12 @@ def _tell_broken(templates: RegionalTemplates) -> None:
         _log.error("template_broken", template=broken.template, cause=broken.cause)
 
 
-def _alarm(store: Store, train: Train) -> Alarm:
-    async def alarm(now: int) -> int:
-        due = await store.read(lambda connection: transferring.due_alarms(connection, now, _AT_ONCE))
-        told = 0
-        for clock_id, transfer_id in due:
-            try:
-                await train.execute(RAISE_ALARM, RaiseAlarm(clock_id, transfer_id), _ITSELF)
-                told += 1
-            except Exception as error:  # noqa: BLE001 - one clock that cannot be read never silences the others
-                _log.exception("alarm_failed", clock=clock_id, exc_info=error)
-        return told
+def _scheduler(clock: Clock, store: Store, train: Train) -> Scheduler:
+    async def due(now: int, limit: int) -> Sequence[RaiseAlarm]:
+        found = await store.read(lambda connection: transferring.due_alarms(connection, now, limit))
+        return [RaiseAlarm(clock_id, transfer_id) for clock_id, transfer_id in found]
 
-    return alarm
+    async def tell(command: RaiseAlarm) -> None:
+        await train.execute(RAISE_ALARM, command, _ITSELF)
+
+    return Scheduler(clock, [alarm_of(due, tell)], next_at=lambda: store.read(transferring.next_alarm_at))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 import sqlalchemy as sa
 
@@ -10,7 +11,7 @@ from liangfa_enforcement_record.tables import KIT, cases, evidence
 from liangfa_kit.boarding import actor_text
 from liangfa_kit.identity import Actor
 from liangfa_kit.journal import Entry
-from liangfa_kit.paging import Page, page_size, to_token, token_refused
+from liangfa_kit.paging import Page, Place, page_size, to_token, token_refused
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import events_pb2
 
@@ -103,23 +104,24 @@ def own_view(connection: sa.Connection, case_id: str, actor: Actor, part: str, p
     return View(position)
 
 
-def timeline(connection: sa.Connection, case_id: str, asked: int, begins_after: int, view: View) -> Page:
+def timeline(connection: sa.Connection, case_id: str, asked: int, begins_after: Place, view: View) -> Page:
     """Return one page of a case's history: what was done and who looked, in the order in which it was journalled.
 
-    It ends at `view`, so that paging through it adds nothing to it.
+    It ends at `view`, so that paging through it adds nothing to it. `begins_after` holds the versions of both streams
+    that were read last: each is read by its index from there on, however long it is.
     """
-    journal = KIT.journal
     size = page_size(asked, 100, 500)
-    query = (
-        sa.select(journal)
-        .where(
-            journal.c.stream.in_([f"case/{case_id}", f"view/{case_id}"]),
-            journal.c.position > begins_after,
-            journal.c.position <= view.position,
-        )
-        .order_by(journal.c.position)
-        .limit(size + 1)
-    )
-    entries = [Entry(*row) for row in connection.execute(query)]
-    token = to_token(entries[size - 1].position, view.position) if len(entries) > size else ""
-    return Page(entries[:size], token)
+    streams = dict(zip((f"case/{case_id}", f"view/{case_id}"), begins_after, strict=True))
+    found = [entry for stream, version in streams.items() for entry in _entries(connection, stream, version, size + 1)]
+    entries = sorted((entry for entry in found if entry.position <= view.position), key=attrgetter("position"))
+    if len(entries) <= size:
+        return Page(entries, "")
+    streams.update((entry.stream, entry.version) for entry in entries[:size])
+    return Page(entries[:size], to_token(*streams.values(), view.position))
+
+
+def _entries(connection: sa.Connection, stream: str, version: int, limit: int) -> list[Entry]:
+    """Return the entries of a stream after a version, oldest first: within a stream that is the journal's order."""
+    journal = KIT.journal
+    query = sa.select(journal).where(journal.c.stream == stream, journal.c.version > version)
+    return [Entry(*row) for row in connection.execute(query.order_by(journal.c.version).limit(limit))]

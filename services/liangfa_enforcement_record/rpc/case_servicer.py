@@ -163,10 +163,10 @@ class CaseServicer(CaseServiceServicer):
     async def GetCaseTimeline(self, request: rpc.GetCaseTimelineRequest, _context: Any) -> rpc.GetCaseTimelineResponse:
         """Read the history of a case; reading its first page is journalled like reading the case."""
         view = commands.ViewCase(request.case_id, request.purpose, part="timeline")
-        place, begun_at = from_token(request.page_token, int, int) if request.page_token else (0, None)
+        *place, begun_at = from_token(request.page_token, int, int, int) if request.page_token else (0, 0, None)
         _, noted = await viewed(self._train, self._store, self._do, view, begun_at=begun_at)
         page = await self._store.read(
-            lambda connection: reading.timeline(connection, request.case_id, request.page_size, place, noted)
+            lambda connection: reading.timeline(connection, request.case_id, request.page_size, tuple(place), noted)
         )
         entries = [_timeline_entry(entry) for entry in page.rows]
         return rpc.GetCaseTimelineResponse(entries=entries, next_page_token=page.next_token)

@@ -48,7 +48,7 @@ async def test_no_page_of_a_case_is_read_without_a_trace(tmp_path: Path) -> None
     async with running_service(tmp_path) as service:
         entered = await registered(service, narrative=CRIME, cause="销售假冒注册商标的商品")
         case_id = entered.case.id
-        for made in (token(0), token(0, 1), token(1 << 62, "~"), token(1 << 62, "~", 1)):
+        for made in (token(0), token(0, 1), token(0, 0, 1), token(1 << 62, "~"), token(1 << 62, "~", 1)):
             timeline = rpc.GetCaseTimelineRequest(case_id=case_id, purpose="督办", page_token=made)
             results = screening_rpc.ListScreeningsRequest(case_id=case_id, purpose="督办", page_token=made)
             with pytest.raises(Invalid, match="page token"):
