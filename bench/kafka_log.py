@@ -43,7 +43,7 @@ def run() -> Iterator[Figure]:
         try:
             brokers.start()
             settings = Kafka(servers=brokers.servers, replication=1)
-            yield from _delays(asyncio.run(_applied(Path(name), settings)), asyncio.run(_bare_delays(settings)))
+            yield from _delays(asyncio.run(_applied(Path(name), settings)), asyncio.run(bare_delays(settings)))
             yield from asyncio.run(_throughput(settings))
         finally:
             brokers.stop()
@@ -84,7 +84,7 @@ async def _applied(folder: Path, kafka: Kafka) -> list[float]:
         return delays[WARMING:]
 
 
-async def _bare_delays(settings: Kafka) -> list[float]:
+async def bare_delays(settings: Kafka) -> list[float]:
     """Return, in ms, how long a message of the same size takes from `send` to `poll` with nothing around it."""
     await KafkaBroker(settings, (BARE,)).ensure_topics()
     producer, consumer = _producer(settings, 0), _consumer(settings, BARE.name)

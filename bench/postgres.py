@@ -28,6 +28,12 @@ COMMIT;
 """
 
 
+def raw_tables(url: str) -> None:
+    """Make the two tables that the raw figures write."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_TABLES)
+
+
 def raw_rate(url: str) -> float:
     """Return transactions per second of the driver on one connection: BEGIN, two inserts, COMMIT."""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -59,8 +65,7 @@ def run() -> list[Figure]:
         folder = Path(name)
         put_on_postgres(folder, server.url, "liangfa_bench")
         url = database_of(folder).url.get_secret_value()
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(_TABLES)
+        raw_tables(url)
         figures = []
         for callers in (1, 16, 64):
             raw = raw_rate(url) if callers == 1 else pgbench_rate(url, callers, folder)

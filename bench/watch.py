@@ -73,8 +73,13 @@ def run() -> Iterator[Figure]:
         yield Figure(f"watch: p{part}", figure, "ms", limit.percentile(part), "bare stream", less_is_better=True)
 
 
-def measured(address: str, follow: str, follow_token: str, act: str, act_token: str, body: Any) -> Pushed:
-    """Connect all watchers from several processes, cause the events one after another, gather the receipts."""
+def measured(
+    address: str, follow: str, follow_token: str, act: str, act_token: str, body: Any, *, acts_at: str = ""
+) -> Pushed:
+    """Connect all watchers from several processes, cause the events one after another, gather the receipts.
+
+    `acts_at` is where the events are caused, when that is not where they are watched.
+    """
     share = WATCHERS // PROCESSES
     with ExitStack() as stack:
         clients = []
@@ -87,7 +92,7 @@ def measured(address: str, follow: str, follow_token: str, act: str, act_token: 
         for client in clients:
             assert client.stdout
             assert client.stdout.readline() == "live\n"
-        return asyncio.run(_events(clients, address, act, act_token, body))
+        return asyncio.run(_events(clients, acts_at or address, act, act_token, body))
 
 
 async def _events(clients: list[subprocess.Popen[str]], address: str, act: str, token: str, body: Any) -> Pushed:

@@ -144,13 +144,27 @@ def _environment(folder: Path, topology: Topology, owner_url: str) -> Mapping[st
     }
 
 
-def _launch(folder: Path, name: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+@contextmanager
+def launched(topology: Topology, folder: Path, service: str, name: str) -> Iterator[str]:
+    """Run one more process of a service, called `name` in its files, until the block ends; yield where it listens."""
+    environment = _environment(folder, topology, topology.database_url.replace("liangfa@", "liangfa_owner@"))
+    process = _launch(folder, service, environment, name)
+    try:
+        address = _address(folder / f"{name}.out", service, process)
+        _await_ready(service, address, process)
+        yield address
+    finally:
+        _stop({name: process})
+
+
+def _launch(folder: Path, service: str, environment: Mapping[str, str], name: str = "") -> subprocess.Popen[bytes]:
+    name = name or service
     liangfa = str(Path(sys.executable).parent / "liangfa")
     given = (*(f"{key}={value}" for key, value in environment.items()), "COLUMNS=400")
     command = [*_END_WITH_US, "env", *given, f"LIANGFA_LOGGING__FILE={folder / f'{name}.log'}"]
     with (folder / f"{name}.out").open("wb") as output:
         return subprocess.Popen(
-            [*command, liangfa, "serve", name, "--folder", str(folder)],
+            [*command, liangfa, "serve", service, "--folder", str(folder)],
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl+C reaches us alone, and we stop them in order
