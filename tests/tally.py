@@ -25,6 +25,7 @@ from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer
 from liangfa_kit.messaging.events import Event
+from liangfa_kit.messaging.lease import LEASE_SECONDS, Lease
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.messaging.topics import Topic
 from liangfa_kit.store.migrate import create_search_index
@@ -156,8 +157,11 @@ class Tally:
         reply = await self.train.execute(RAISE, RaiseTally(name, by, **rest), call)
         return reply.value
 
-    def relay(self, broker: Broker) -> Relay:
-        return Relay(self.store, KIT, self.train, broker, source="tally", topic=TOPIC)
+    def relay(self, broker: Broker, lease: Lease | None = None) -> Relay:
+        return Relay(self.store, KIT, self.train, broker, source="tally", topic=TOPIC, lease=lease)
+
+    def lease(self, clock: Clock | None = None, seconds: float = LEASE_SECONDS) -> Lease:
+        return Lease(self.store, KIT, self.train, clock or self.clock, TOPIC, seconds=seconds)
 
     async def rows(self, table: sa.Table) -> list[dict[str, Any]]:
         query = sa.select(table).order_by(*table.primary_key.columns)

@@ -28,6 +28,7 @@ from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import service_actor
+from liangfa_kit.messaging.lease import lease_on
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.objects import FolderStore
 from liangfa_kit.rpc.served import Served, served
@@ -132,7 +133,8 @@ def build(
             authority=authorise,
         ),
     )
-    relay = Relay(store, KIT, train, broker, source=NAME, topic=topics.CASE_TRANSFER.name)
+    lease = lease_on(store, KIT, train, clock, topics.CASE_TRANSFER.name)
+    relay = Relay(store, KIT, train, broker, source=NAME, topic=topics.CASE_TRANSFER.name, lease=lease)
     return CaseTransfer(store, train, relay, _scheduler(clock, store, train), services, evidence)
 
 

@@ -23,6 +23,7 @@ from liangfa_kit.hosting import Gauge
 from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.broker import Broker
+from liangfa_kit.messaging.lease import lease_on
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.objects import FolderStore
 from liangfa_kit.rpc.served import Deadline, Served, served
@@ -122,5 +123,6 @@ def build(
             authority=authorise,
         ),
     )
-    relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC)
+    lease = lease_on(store, KIT, train, clock, TOPIC)
+    relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC, lease=lease)
     return EnforcementRecord(store, train, relay, importer, services)

@@ -40,6 +40,7 @@ from liangfa_kit.ids import UuidSequence
 from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer, service_actor
+from liangfa_kit.messaging.lease import lease_on
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.objects import FolderStore
 from liangfa_kit.rpc.served import Served, served
@@ -159,7 +160,8 @@ def build(
             unit_service_pb2_grpc.add_UnitServiceServicer_to_server, UnitServicer(train, store), authority=authorise
         ),
     )
-    relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC)
+    lease = lease_on(store, KIT, train, clock, TOPIC)
+    relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC, lease=lease)
     consumer = Consumer(
         NAME, store=store, tables=KIT, train=train, broker=broker, clock=clock,
         topics=TOPICS, reactions=Learning(),

@@ -14,6 +14,7 @@ from liangfa_kit.ids import UuidSequence
 from liangfa_kit.logs import CanonicalLog
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer, service_actor
+from liangfa_kit.messaging.lease import lease_on
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.rpc.served import Served, served
 from liangfa_kit.scheduler import Alarm, Scheduler
@@ -127,7 +128,8 @@ def build(
         served(add_SupervisionServiceServicer_to_server, servicer, authority=authorise),
         served(add_OrderServiceServicer_to_server, OrderServicer(store, train, ids), authority=authorise),
     )
-    relay = Relay(store, KIT, train, broker, source=NAME, topic=OWN_TOPIC)
+    lease = lease_on(store, KIT, train, clock, OWN_TOPIC)
+    relay = Relay(store, KIT, train, broker, source=NAME, topic=OWN_TOPIC, lease=lease)
     scheduler = Scheduler(clock, [_order_alarm(store, train), _stall_alarm(store, train)])
     return Supervision(store, train, consumer, relay, scheduler, hub, services)
 

@@ -3,7 +3,7 @@
 Positions are handed out under a lock that is held to the commit, so they leave no gap. The relay still checks: it
 never goes past a missing position, it waits for it. What this process has just committed it takes from memory, all
 else from the journal. The place it has reached is written now and then only; after a crash some events are published
-again, and consumers know them by their position.
+again, and consumers know them by their position. Of several replicas one publishes, by a lease.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from liangfa_kit.telemetry import JOURNAL_POSITION, RELAY_POSITION
 
 if TYPE_CHECKING:
     from liangfa_kit.messaging.broker import Broker
-    from liangfa_kit.store.port import Store
+    from liangfa_kit.messaging.lease import Lease
+    from liangfa_kit.store.port import Store, Transaction
     from liangfa_kit.store.tables import KitTables
     from liangfa_kit.train import Train
 
@@ -36,6 +37,7 @@ _BATCH = 500
 _SAVE_EVERY = 2_000
 _FRESH_LIMIT = 2_000
 _RETRY_SECONDS = 0.5
+_STANDBY_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -49,10 +51,18 @@ class RelayState:
 
 
 class Relay:
-    """Publishes the journal of the service `source` to `topic`."""
+    """Publishes the journal of the service `source` to `topic`; with a `lease`, while this replica holds it."""
 
     def __init__(
-        self, store: Store, tables: KitTables, train: Train, broker: Broker, *, source: str, topic: str
+        self,
+        store: Store,
+        tables: KitTables,
+        train: Train,
+        broker: Broker,
+        *,
+        source: str,
+        topic: str,
+        lease: Lease | None = None,
     ) -> None:
         self._store = store
         self._tables = tables
@@ -62,6 +72,8 @@ class Relay:
         self._broker = broker
         self._source = source
         self._topic = topic
+        self._lease = lease
+        self._stands_by = lease is not None
         self._counter = f"relay/{topic}"
         self._wake = asyncio.Event()
         self._fresh: deque[Entry] = deque()
@@ -92,11 +104,15 @@ class Relay:
             self.state.saved = self.state.published = await self._store.read(self._saved_position)
             while True:
                 self._wake.clear()
-                if not await self._publish_some() and not await self._woken_within(_RETRY_SECONDS):
+                if not await self._is_its_turn():
+                    await asyncio.sleep(_STANDBY_SECONDS)
+                elif not await self._publish_some() and not await self._woken_within(_RETRY_SECONDS):
                     await self._save_position()
         except asyncio.CancelledError:
             with suppress(PlatformError):  # what is not saved is published again, and known by its position
                 await self._save_position()
+                if self._lease is not None:
+                    await self._lease.release()
             raise
         finally:
             self._train.on_commit.remove(on_commit)
@@ -108,11 +124,25 @@ class Relay:
             self._fresh.clear()
         self._wake.set()
 
+    async def _is_its_turn(self) -> bool:
+        """Return whether this replica publishes; one that stands by follows the place that another saves."""
+        if self._lease is None:
+            return True
+        held = await self._lease.is_held()
+        if self._stands_by or not held:
+            self._fresh.clear()
+            self.state.trouble = ""
+            await self._follow_saved()
+        self._stands_by = not held
+        return held
+
+    async def _follow_saved(self) -> None:
+        self.state.saved = await self._store.read(self._saved_position)
+        self.state.published = max(self.state.published, self.state.saved)
+
     async def drain(self) -> None:
         """Publish what is committed now and save the place (orderly shutdown, tests)."""
-        self.state.saved = self.state.published = max(
-            self.state.published, await self._store.read(self._saved_position)
-        )
+        await self._follow_saved()
         while await self._publish_some():
             pass
         await self._save_position()
@@ -169,8 +199,12 @@ class Relay:
     async def _save_position(self) -> None:
         if self.state.published > self.state.saved:
             published = self.state.published
-            await self._train.write(lambda tx: tx.set_counter(self._counter, published))
+            await self._train.write(lambda tx: self._raise_saved(tx, published))
             self.state.saved = published
+
+    def _raise_saved(self, tx: Transaction, published: int) -> None:
+        if tx.lock_counter(self._counter) < published:  # another replica may be further
+            tx.set_counter(self._counter, published)
 
     async def _woken_within(self, seconds: float) -> bool:
         try:

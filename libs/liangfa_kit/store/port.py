@@ -76,6 +76,11 @@ class Transaction(Protocol):
 class Store(Protocol):
     """A service's database: one writer at a time, readers that never wait for it."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several replicas of the service may have it open."""
+        ...
+
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a write transaction: commits on a clean exit, rolls back on any exception."""
         ...

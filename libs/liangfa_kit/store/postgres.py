@@ -41,6 +41,8 @@ class PostgresStore:
     With `visibility` a reading sees of fenced tables what that allows in the task which asks, and nothing by default.
     """
 
+    is_shared = True
+
     def __init__(self, place: PostgresPlace, visibility: Visibility | None = None) -> None:
         self._place = place
         self._visibility = visibility

@@ -37,6 +37,8 @@ _ROOM_BYTES = 1 << 16
 class SqliteStore:
     """One SQLite file. `reader_count` bounds reader threads and connections; `busy_seconds` a wait for the lock."""
 
+    is_shared = False
+
     def __init__(self, path: Path, *, reader_count: int = 4, busy_seconds: float = 10.0) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,7 @@ def kit_tables(metadata: sa.MetaData) -> KitTables:
         counters=sa.Table(
             "counters",
             metadata,
-            sa.Column("name", sa.Text, primary_key=True, comment="journal | relay/<topic>"),
+            sa.Column("name", sa.Text, primary_key=True, comment="journal | relay/<topic> | lease/<topic>"),
             sa.Column("value", sa.BigInteger, nullable=False),
         ),
         consumer_positions=sa.Table(
