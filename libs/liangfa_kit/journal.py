@@ -15,7 +15,7 @@ at (microseconds UTC), actor (JSON text), request_id or null, traceparent or nul
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -117,13 +117,7 @@ def faults(entries: Iterable[Entry], heads: Iterable[tuple[str, Head]], last_pos
     and a truncated journal.
     """
     seen: dict[str, Head] = {}
-    expected = 1
-    for entry in entries:
-        if entry.position != expected:
-            yield _fault(entry, "POSITION_GAP", f"position {expected} is missing before {entry.position}")
-        expected = entry.position + 1
-        yield from _entry_faults(entry, seen.get(entry.stream, NO_HEAD))
-        seen[entry.stream] = Head(entry.version, entry.hash)
+    last = yield from chain_faults(entries, seen)
     for stream, head in heads:
         found = seen.pop(stream, NO_HEAD)
         if found != head:
@@ -133,11 +127,26 @@ def faults(entries: Iterable[Entry], heads: Iterable[tuple[str, Head]], last_pos
             )  # fmt: skip
     for stream, found in seen.items():
         yield Fault(0, stream, found.version, "", "HEAD_MISSING", f"stream {stream} has entries but no head")
-    if expected - 1 != last_position:
+    if last != last_position:
         yield Fault(
             last_position, "", 0, "", "JOURNAL_TRUNCATED",
-            f"the journal is recorded to position {last_position} but ends at {expected - 1}",
+            f"the journal is recorded to position {last_position} but ends at {last}",
         )  # fmt: skip
+
+
+def chain_faults(entries: Iterable[Entry], seen: dict[str, Head]) -> Generator[Fault, None, int]:
+    """Check entries from position 1 on against each other alone; return the last position.
+
+    `seen` is left with the head of every stream.
+    """
+    last = 0
+    for entry in entries:
+        if entry.position != last + 1:
+            yield _fault(entry, "POSITION_GAP", f"position {last + 1} is missing before {entry.position}")
+        last = entry.position
+        yield from _entry_faults(entry, seen.get(entry.stream, NO_HEAD))
+        seen[entry.stream] = Head(entry.version, entry.hash)
+    return last
 
 
 def _entry_faults(entry: Entry, before: Head) -> Iterator[Fault]:

@@ -25,7 +25,7 @@ def journal_faults(store: Store, tables: KitTables) -> Iterator[Fault]:
     """Yield everything that is wrong with the stored journal, reading it once, on one snapshot."""
     with store.reading() as connection:
         heads = [(row.stream, Head(row.version, row.hash)) for row in connection.execute(sa.select(tables.streams))]
-        yield from faults(_entries(connection, tables), heads, journal_position(connection, tables))
+        yield from faults(entries(connection, tables), heads, journal_position(connection, tables))
 
 
 def journal_length(store: Store, tables: KitTables) -> int:
@@ -34,8 +34,9 @@ def journal_length(store: Store, tables: KitTables) -> int:
         return int(connection.execute(sa.select(sa.func.count()).select_from(tables.journal)).scalar() or 0)
 
 
-def _entries(connection: sa.Connection, tables: KitTables) -> Iterator[Entry]:
-    query = sa.select(tables.journal).order_by(tables.journal.c.position)
+def entries(connection: sa.Connection, tables: KitTables, after: int = 0) -> Iterator[Entry]:
+    """Yield the stored entries after a position, in order, a few at a time."""
+    query = sa.select(tables.journal).where(tables.journal.c.position > after).order_by(tables.journal.c.position)
     for row in connection.execution_options(yield_per=_CHUNK).execute(query):
         yield Entry(*row)
 

@@ -180,6 +180,25 @@ def backup(
 
 
 @app.command()
+def archive(
+    target: Annotated[Path, typer.Argument(help="Folder of the archive, on a disk that others keep.")],
+    folder: Folder = Path("var"),
+    check: Annotated[bool, typer.Option("--check", help="Add nothing: compare every journal with it.")] = False,
+) -> None:
+    """Write what the journals have gained to files that are never changed again, or compare the journals with them."""
+    from liangfa_cli.archiving import archive as written
+    from liangfa_cli.archiving import compared
+    from liangfa_kit.settings import PlatformSettings, Storage, load
+
+    settings = load(PlatformSettings, storage=Storage(folder=folder))
+    if check:
+        _show_checked(compared(settings, target))
+        return
+    for one in written(settings, target):
+        out.print(f"{one.name}: {one.added} entries added, archived to position {one.last} {one.hash}", soft_wrap=True)
+
+
+@app.command()
 def health(
     address: Annotated[str, typer.Option(help="host:port of the platform.")] = "127.0.0.1:7420",
     service: Annotated[
