@@ -1,8 +1,8 @@
 """The broker of embedded mode: a durable log in one SQLite file, one partition a topic.
 
 Processes on one machine may share the file (`liangfa serve NAME` for each service): a subscription is handed at once
-what its own process publishes and looks into the file every 50 ms for what others do. Groups are not shared
-out: every subscription sees the whole topic, so one process a group is the rule here.
+what its own process publishes, and looks into the file for what others do: every 50 ms, and when it misses an offset.
+Groups are not shared out: every subscription sees the whole topic, so one process a group is the rule here.
 """
 
 from __future__ import annotations
@@ -131,6 +131,8 @@ class LocalSubscription:
         self._reading = ThreadPoolExecutor(1, thread_name_prefix=f"consume-{group}")
         self._arrived = asyncio.Event()
         self._fresh: deque[Delivery] = deque()
+        self._look_at = 0.0
+        """When the file is read next, on the scale of the event loop; a read that finds something is followed by another."""
 
     def offer(self, topic: str, first: int, messages: Sequence[Message]) -> None:
         """Take in what was published in this process, from the offset `first` on; a slow reader finds it in the file."""
@@ -138,6 +140,7 @@ class LocalSubscription:
             self._fresh.extend(Delivery(topic, 0, first + place, message) for place, message in enumerate(messages))
             if len(self._fresh) > _FRESH_LIMIT:
                 self._fresh.clear()
+                self._look_at = 0.0
             self._arrived.set()
 
     async def poll(self, max_messages: int, timeout_seconds: float) -> Sequence[Delivery]:
@@ -146,12 +149,14 @@ class LocalSubscription:
         until = loop.time() + timeout_seconds
         while True:
             self._arrived.clear()
-            found = self._taken(max_messages) or await loop.run_in_executor(self._reading, self._fetch, max_messages)
-            left = until - loop.time()
-            if found or left <= 0:
+            found = self._taken(max_messages)
+            if not found and (self._fresh or loop.time() >= min(until, self._look_at)):
+                found = await loop.run_in_executor(self._reading, self._fetch, max_messages)
+                self._look_at = 0.0 if found else loop.time() + _LOOK_AGAIN_SECONDS
+            if found or loop.time() >= until:
                 return found
             try:
-                async with asyncio.timeout(min(left, _LOOK_AGAIN_SECONDS)):  # not wait_for: see the relay
+                async with asyncio.timeout_at(min(until, self._look_at)):  # not wait_for: see the relay
                     await self._arrived.wait()
             except TimeoutError:
                 continue

@@ -2,8 +2,9 @@
 
 Positions are handed out under a lock that is held to the commit, so they leave no gap. The relay still checks: it
 never goes past a missing position, it waits for it. What this process has just committed it takes from memory, all
-else from the journal. The place it has reached is written now and then only; after a crash some events are published
-again, and consumers know them by their position. Of several replicas one publishes, by a lease.
+else from the journal: at the start, behind a gap, after a failure, and when nothing was heard for a while. The place
+it has reached is written now and then only; after a crash some events are published again, and consumers know them by
+their position. Of several replicas one publishes, by a lease; it reads the journal for what the others commit.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Relay:
         self._counter = f"relay/{topic}"
         self._wake = asyncio.Event()
         self._fresh: deque[Entry] = deque()
+        self._must_look = True
         self.state = RelayState()
 
     @property
@@ -100,6 +102,7 @@ class Relay:
                 loop.call_soon_threadsafe(self._offer, entries)
 
         self._train.on_commit.append(on_commit)
+        self._must_look = True
         try:
             self.state.saved = self.state.published = await self._store.read(self._saved_position)
             while True:
@@ -108,6 +111,7 @@ class Relay:
                     await asyncio.sleep(_STANDBY_SECONDS)
                 elif not await self._publish_some() and not await self._woken_within(_RETRY_SECONDS):
                     await self._save_position()
+                    self._must_look = True
         except asyncio.CancelledError:
             with suppress(PlatformError):  # what is not saved is published again, and known by its position
                 await self._save_position()
@@ -122,6 +126,7 @@ class Relay:
         self._fresh.extend(entries)
         if len(self._fresh) > _FRESH_LIMIT:
             self._fresh.clear()
+            self._must_look = True
         self._wake.set()
 
     async def _is_its_turn(self) -> bool:
@@ -143,12 +148,17 @@ class Relay:
     async def drain(self) -> None:
         """Publish what is committed now and save the place (orderly shutdown, tests)."""
         await self._follow_saved()
+        self._must_look = True
         while await self._publish_some():
             pass
         await self._save_position()
 
     async def _publish_some(self) -> bool:
-        entries = self._taken() or self._contiguous(await self._store.read(self._next_entries))
+        entries = self._taken()
+        if not entries and (self._must_look or self._fresh or self._lease is not None):
+            self._must_look = False
+            entries = self._contiguous(await self._store.read(self._next_entries))
+            self._must_look |= bool(entries)  # there may be more
         if not entries:
             return False
         try:
@@ -157,6 +167,7 @@ class Relay:
             if self.state.trouble != error.reason:
                 _log.warning("relay_waits", reason=error.reason, published=self.state.published)
             self.state.trouble = error.reason
+            self._must_look = True
             await asyncio.sleep(_RETRY_SECONDS)
             return True
         self.state.trouble = ""
