@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +96,9 @@ def distrust(folder: Path, kid: str) -> None:
 
 def _store(path: Path, content: bytes, *, replace: bool = False) -> None:
     """Write a file that is whole or absent, for its owner only; without `replace` one that is there already stays."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # By chance, not by process number: in containers that share the folder every process is number 1.
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(descriptor, content)
         os.fsync(descriptor)
@@ -104,10 +106,19 @@ def _store(path: Path, content: bytes, *, replace: bool = False) -> None:
         os.close(descriptor)
     if replace:
         fresh.replace(path)
-        return
-    with contextlib.suppress(FileExistsError):
-        os.link(fresh, path)
-    fresh.unlink()
+    else:
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    _sync(path.parent)  # what is signed from now on must not outlive its key
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _loaded(path: Path) -> OKPKey:

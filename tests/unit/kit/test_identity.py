@@ -7,8 +7,10 @@ import hashlib
 import hmac
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -237,6 +239,21 @@ def test_key_files_are_made_once_for_their_owner_only(tmp_path: Path) -> None:
     assert not trusted_keys(folder)[key.kid].is_private
     token = TokenIssuer(key, ManualClock(START), MINUTES).issue(OFFICER)
     assert verifier(keys=trusted_keys(folder)).verify(token) == OFFICER
+
+
+def test_replicas_that_make_a_key_at_the_same_moment_hold_the_same_one(tmp_path: Path) -> None:
+    """In containers each has process number 1 and all have one volume: no process number keeps their files apart."""
+    with ThreadPoolExecutor(8) as replicas:
+        for round_ in range(40):
+            folder, at_once = tmp_path / str(round_), Barrier(8)
+
+            def made(folder: Path = folder, at_once: Barrier = at_once) -> str:
+                at_once.wait(60)
+                return signing_key(folder).kid
+
+            kids = {future.result() for future in [replicas.submit(made) for _ in range(8)]}
+            assert kids == {signing_key(folder).kid}
+            assert {path.name for path in folder.rglob("*") if path.is_file()} == {f"{kids.pop()}.pem", "signing.pem"}
 
 
 def test_a_rotated_key_keeps_its_tokens_until_it_is_distrusted(tmp_path: Path) -> None:
