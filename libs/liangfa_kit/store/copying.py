@@ -18,7 +18,7 @@ def copy_database(source: Path, target: Path) -> None:
     """Copy `source` as it is at one moment to the new file `target`; writers go on meanwhile."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with (
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as reading,
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading,
         closing(sqlite3.connect(target)) as writing,
     ):
         reading.backup(writing)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from liangfa_kit.messaging.local import LocalBroker
-from liangfa_kit.store.copying import begin_log_anew
+from liangfa_kit.store.copying import begin_log_anew, copy_database
 from tests.tally import KIT, MODEL_KIT, model_service, seen, tally_service
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
-
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("every_database")
 async def test_a_new_log_is_made_of_the_journal_and_goes_on_where_the_models_are(tmp_path: Path) -> None:
     """Of 40 events the model has applied 25 when the log is lost: the other 15 and 10 new ones are applied, once each."""
     old, new = LocalBroker(tmp_path / "old.sqlite3"), LocalBroker(tmp_path / "new.sqlite3")
@@ -38,3 +40,17 @@ async def test_a_new_log_is_made_of_the_journal_and_goes_on_where_the_models_are
             assert await consumer.set_aside() == []
     await old.close()
     await new.close()
+
+
+@pytest.mark.parametrize("name", ["两法 数据", "data#2", "what?", "100%25", "%2e"])
+def test_a_database_is_copied_from_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    """SQLite is given an address, in which some characters mean something; nothing is made where they would lead."""
+    source, target = tmp_path / name / "a.sqlite3", tmp_path / f"copy {name}" / "a.sqlite3"
+    source.parent.mkdir()
+    with closing(sqlite3.connect(source)) as connection, connection:
+        connection.execute("CREATE TABLE kept (value TEXT)")
+        connection.execute("INSERT INTO kept VALUES ('x')")
+    copy_database(source, target)
+    with closing(sqlite3.connect(target)) as connection:
+        assert connection.execute("SELECT value FROM kept").fetchall() == [("x",)]
+    assert {path.name for path in tmp_path.iterdir()} == {name, f"copy {name}"}
