@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
@@ -27,7 +29,7 @@ def open_store(
     """
     if owner := _owner_place(database, service):
         migrate_postgres(owner, migrations)
-        grant_to_service(owner, str(conninfo_to_dict(_url(database.url, service)).get("user") or ""))
+        grant_to_service(owner, str(_parameters(database.url, service).get("user") or ""))
     elif place := postgres_place(database, service):
         migrate_postgres(place, migrations)
     else:
@@ -50,10 +52,9 @@ def has_store(database: Database, service: str, path: Path) -> bool:
 
 def postgres_place(database: Database, service: str) -> PostgresPlace | None:
     """Return where `service` is on PostgreSQL, None when the platform keeps to SQLite."""
-    url = _url(database.url, service)
-    if not url:
+    if not _url(database.url, service):
         return None
-    parameters = conninfo_to_dict(url)
+    parameters = _parameters(database.url, service)
     if database.password_file:
         parameters["password"] = _password(database.password_file, service)
     return PostgresPlace(
@@ -66,10 +67,9 @@ def postgres_place(database: Database, service: str) -> PostgresPlace | None:
 
 
 def _owner_place(database: Database, service: str) -> PostgresPlace | None:
-    url = _url(database.owner_url, service)
-    if not url or not _url(database.url, service):
+    if not _url(database.owner_url, service) or not _url(database.url, service):
         return None
-    parameters = conninfo_to_dict(url)
+    parameters = _parameters(database.owner_url, service, "OWNER_URL")
     if database.owner_password_file:
         parameters["password"] = _password(database.owner_password_file, service)
     return PostgresPlace(make_conninfo("", **parameters), service)
@@ -77,6 +77,20 @@ def _owner_place(database: Database, service: str) -> PostgresPlace | None:
 
 def _url(url: SecretStr, service: str) -> str:
     return url.get_secret_value().replace("{service}", service)
+
+
+def _parameters(url: SecretStr, service: str, variable: str = "URL") -> dict[str, Any]:
+    try:
+        return conninfo_to_dict(_url(url, service))
+    except psycopg.ProgrammingError:
+        pass  # not chained: the driver repeats a part of the URL, which may be its password
+    raise Invalid(
+        f"LIANGFA_DATABASE__{variable} is not a URL that PostgreSQL's client understands.",
+        message_zh="数据库连接地址有误。",
+        remedy="Write postgresql://role@host:5432/database, with %25 for a percent sign and %40 for an @ in a password; "
+        "better, name the password's file.",
+        reason="SETTINGS_INVALID",
+    )
 
 
 def _password(file: Path, service: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import SecretStr
 
 from liangfa_kit.errors import Invalid
 from liangfa_kit.settings import Database, PlatformSettings, load
-from liangfa_kit.store.opening import _owner_place, postgres_place
+from liangfa_kit.store.opening import _owner_place, open_store, postgres_place
 
 
 def test_without_a_url_every_service_keeps_to_sqlite() -> None:
@@ -56,6 +57,17 @@ def test_a_wrong_url_is_refused_without_repeating_it(monkeypatch: pytest.MonkeyP
     with pytest.raises(Invalid, match="LIANGFA_DATABASE__URL") as refused:
         load(PlatformSettings)
     assert "hunter2" not in f"{refused.value!r} {refused.value} {refused.value.violations}"
+
+
+@pytest.mark.parametrize("rest", ["u:hunter2%zz@db/x", "u:hunter2@db/x?hunter2=1", "u:hunter2@[db/x"])
+@pytest.mark.parametrize("variable", ["url", "owner_url"])
+def test_a_url_that_cannot_be_read_is_refused_without_repeating_it(rest: str, variable: str, tmp_path: Path) -> None:
+    """A password with a percent sign that was not escaped, say: the driver's own words would show it."""
+    urls = {"url": SecretStr("postgresql://u@db/x")} | {variable: SecretStr(f"postgresql://{rest}")}
+    with pytest.raises(Invalid, match=f"LIANGFA_DATABASE__{variable.upper()}") as refused:
+        open_store(Database(**urls), "supervision", tmp_path / "x", tmp_path)
+    told = "".join(traceback.format_exception(refused.value)) + f"{refused.value.remedy} {refused.value.metadata}"
+    assert "hunter2" not in told
 
 
 def test_a_password_file_that_is_not_there_is_told_with_what_to_do() -> None:
