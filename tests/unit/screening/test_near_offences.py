@@ -1,0 +1,62 @@
+"""What looks like an offence and is none beside what is one: the element that tells them apart, told in few words."""
+
+from __future__ import annotations
+
+import pytest
+
+from liangfa_screening import Screener, load_library
+from liangfa_screening.offline import to_input
+
+SCREENER = Screener(load_library())
+PAIRS = [
+    # Ride-hailing without a licence is no trade in what the state reserves; bottled gas is.
+    ("illegal_business_other", "张某无证经营网约车，三个月接单收入8万元。", False),
+    ("illegal_business_other", "张某未取得燃气经营许可证，在出租屋充装并销售瓶装燃气，经营额8万元。", True),
+    (
+        "illegal_business_other",
+        "车间一台可燃气体报警器未经检定；未取得特种作业证的焊工2人上岗；公司在建合同3亿元。",
+        False,
+    ),
+    # A wrong heading honestly declared is an irregularity; a price told lower than it is, is smuggling.
+    (
+        "smuggling_ordinary_goods",
+        "公司进口轴承时品名、价格如实，税则号列归类有误，申报不实影响海关税款征收，漏缴税款60万元。",
+        False,
+    ),
+    ("smuggling_ordinary_goods", "公司进口轴承时制作假合同低报价格向海关申报，偷逃应缴税额60万元。", True),
+    ("smuggling_ordinary_goods", "公司瞒报收入，少缴增值税60万元，税务机关追缴后已全部缴清税款。", False),
+    # A hole in a database is a neglected duty; data sold are a crime.
+    ("personal_information", "公司未履行数据安全保护义务，系统存在漏洞，涉及用户信息20万条，未发现被窃取。", False),
+    ("personal_information", "公司员工将业主姓名、电话等个人信息6万条出售给装修公司。", True),
+    # A mark that is like another infringes; the same mark counterfeits.
+    ("counterfeit_trademark", "食品厂生产的饮料使用与他人注册商标近似的标识，容易导致混淆，违法经营额20万元。", False),
+    ("counterfeit_trademark", "食品厂未经许可在自产饮料上使用与他人注册商标相同的商标，违法经营额20万元。", True),
+    # Fraud told by what was done, without its name.
+    (
+        "false_vat_invoices",
+        "公司进项为棉花，销项品名却为铜材，开具增值税专用发票税额90万元，货款当日回流，公司已走逃。",
+        True,
+    ),
+    ("export_refund_fraud", "公司购买他人报关单配单，虚构服装出口，向税务机关申报退税，取得税款95万元。", True),
+    ("export_refund_fraud", "公司出口服装，向税务机关申报退税，取得税款95万元，因资料缺失被要求补正。", False),
+    ("fake_inferior_products", "店主用猪肉冒充牛肉卷卖给烧烤店，送货单合计8万元。", True),
+    # Danger is what was measured and who was inside.
+    ("dangerous_operation", "车间主任拉闸切断可燃气体报警器电源，现场测得可燃气体浓度为爆炸下限的45%。", True),
+    ("dangerous_operation", "副矿长用胶带封口甲烷传感器，实测甲烷浓度1.8%，工作面仍有19名矿工。", True),
+    ("dangerous_operation", "检查发现一台可燃气体报警器超过检定有效期两个月，工作正常，当日送检。", False),
+    # What a permit allows is no felled timber; what was felled without one is.
+    ("excessive_logging", "张某未办理采伐许可证，采伐自家山场杉木32立方米。", True),
+    ("excessive_logging", "张某按采伐许可证规定的32立方米采伐自家山场杉木，未超量。", False),
+    ("toxic_food", "豆腐坊用工业碳酸钠制作豆腐皮，货值3000元。", True),
+    ("toxic_food", "假农药窝点将滑石粉装入阿维菌素包装袋销售，销售金额7万元。", False),
+    # A gas alarm in a paint shop names solvents: nobody deals in precursors.
+    ("drug_precursors", "涂料车间可燃气体探测器断电，车间每日使用甲苯1吨用于调漆。", False),
+    ("environmental_pollution", "煤矿用塑料袋包裹甲烷传感器，篡改瓦斯监测数据，浓度超限。", False),
+]
+
+
+@pytest.mark.parametrize(("offence", "narrative", "is_met"), PAIRS)
+def test_the_element_that_tells_them_apart_decides(offence: str, narrative: str, is_met: bool) -> None:
+    """One sentence each: what is met, and what only looks like it."""
+    result = SCREENER.screen(to_input({"id": "1", "cause": "", "narrative": narrative}))
+    assert (offence in {found.offence.id for found in result.offences}) is is_met
