@@ -31,12 +31,22 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         return cls(name, key, _signed(name, key, name, key, timedelta(days=1), is_ca=True))
 
-    def issue(self, folder: Path, *, lasts: timedelta = timedelta(hours=1), name: str = "service") -> Tls:
-        """Write a certificate, its key and the CA into `folder`, each replaced whole; return settings that name them."""
+    def issue(
+        self,
+        folder: Path,
+        *,
+        lasts: timedelta = timedelta(hours=1),
+        name: str = "service",
+        begins: timedelta = timedelta(days=-1),
+    ) -> Tls:
+        """Write a certificate, its key and the CA into `folder`, each replaced whole; return settings that name them.
+
+        It begins and ends so long after now.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         private = key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         folder.mkdir(parents=True, exist_ok=True)
-        certificate = _signed(name, key, self.name, self.key, lasts, is_ca=False)
+        certificate = _signed(name, key, self.name, self.key, lasts, is_ca=False, begins=begins)
         for file, content in (("ca.crt", self.certificate), ("tls.key", private), ("tls.crt", certificate)):
             fresh = folder / f".{file}"
             fresh.write_bytes(content)
@@ -58,6 +68,7 @@ def _signed(
     lasts: timedelta,
     *,
     is_ca: bool,
+    begins: timedelta = timedelta(days=-1),
 ) -> bytes:
     now = datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -65,7 +76,7 @@ def _signed(
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = x509.CertificateBuilder(signer, subject, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + lasts)
+    builder = builder.not_valid_before(now + begins).not_valid_after(now + lasts)
     builder = builder.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
     if not is_ca:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)

@@ -303,8 +303,8 @@ class _Socket:
 
         return send
 
-    async def close(self, grace_seconds: float | None = None) -> None:
-        await self._channel.close(grace_seconds)
+    async def close(self) -> None:
+        await self._channel.close(None)
 
 
 class _Proven:
@@ -315,7 +315,7 @@ class _Proven:
         self._open = open_channel
         self._identity = certificates.current()
         self._socket = _Socket(open_channel(self._identity))
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[asyncio.Task[None], _Socket] = {}
 
     def one(self, method: str, *, takes_stream: bool) -> Callable[[Any, Headers, float], Awaitable[bytes]]:
         async def send(contents: Any, headers: Headers, seconds: float) -> bytes:
@@ -332,17 +332,25 @@ class _Proven:
     def _present(self) -> _Socket:
         identity = self._certificates.current()
         if identity is not self._identity:
-            ending = asyncio.create_task(self._socket.close(_LONGEST_CALL_SECONDS))
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
+            ending = asyncio.create_task(_closed_later(self._socket))
+            self._ending[ending] = self._socket
+            ending.add_done_callback(lambda ended: self._ending.pop(ended, None))
             self._identity, self._socket = identity, _Socket(self._open(identity))
         return self._socket
 
     async def close(self) -> None:
-        for ending in self._ending:
+        former = dict(self._ending)
+        for ending in former:
             ending.cancel()
-        await asyncio.gather(*self._ending, return_exceptions=True)
-        await self._socket.close()
+        await asyncio.gather(*former, return_exceptions=True)
+        for socket in (*former.values(), self._socket):
+            await socket.close()
+
+
+async def _closed_later(socket: _Socket) -> None:
+    """Close a channel when its last call has ended. Not by gRPC's own grace: a close that is cut off closes nothing."""
+    await asyncio.sleep(_LONGEST_CALL_SECONDS)
+    await socket.close()
 
 
 def _unwrapped(error: grpc.aio.AioRpcError) -> Exception:

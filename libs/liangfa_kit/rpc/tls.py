@@ -22,6 +22,7 @@ from liangfa_kit.errors import PlatformError, Precondition
 from liangfa_kit.settings import Tls
 
 _log = structlog.get_logger("liangfa.tls")
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Certificates:
         self._paths = (tls.certificate, tls.key, tls.ca)
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
+        self._begins_at = _NEVER
         self._seen = self._fingerprint()
         self._identity = self._read()
 
@@ -54,8 +56,8 @@ class Certificates:
         """Return what the files held when they last could be used."""
         with self._lock:
             seen = self._fingerprint()
-            if seen != self._seen:
-                self._seen = seen
+            if seen != self._seen or self._clock.now() >= self._begins_at:
+                self._seen, self._begins_at = seen, _NEVER
                 try:
                     self._identity = self._read()
                 except PlatformError as error:
@@ -86,13 +88,16 @@ class Certificates:
             require_client_authentication=True,
         )
 
-    def _fingerprint(self) -> tuple[tuple[int, int, int], ...]:
-        """Return what changes when a file is replaced: also when a link above it leads elsewhere, as secrets are mounted."""
+    def _fingerprint(self) -> tuple[tuple[int, ...], ...]:
+        """Return what changes when a file is replaced: also when a link above it leads elsewhere, as secrets are mounted.
+
+        Or when it becomes readable (`chmod`), of which only `st_ctime_ns` tells.
+        """
         found = []
         for path in self._paths:
             with contextlib.suppress(OSError):  # a file that is gone is told when it is read
                 facts = path.stat()
-                found.append((facts.st_ino, facts.st_mtime_ns, facts.st_size))
+                found.append((facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size))
         return tuple(found)
 
     def _read(self) -> Identity:
@@ -108,6 +113,9 @@ class Certificates:
             raise _unusable(certificate_path, "the key belongs to another certificate")
         if leaf.not_valid_after_utc <= self._clock.now():
             raise _unusable(certificate_path, f"it ended at {leaf.not_valid_after_utc.isoformat()}")
+        if leaf.not_valid_before_utc > self._clock.now():
+            self._begins_at = leaf.not_valid_before_utc
+            raise _unusable(certificate_path, f"it begins at {leaf.not_valid_before_utc.isoformat()} only")
         return Identity(certificate, key, ca, leaf.not_valid_after_utc.astimezone(UTC))
 
 

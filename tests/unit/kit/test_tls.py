@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -16,7 +17,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import ValidationError
 
-from liangfa_kit.errors import Precondition, Unavailable
+from liangfa_kit.clock import ManualClock
+from liangfa_kit.errors import PlatformError, Precondition, Unavailable
 from liangfa_kit.rpc.client import Outgoing, connect
 from liangfa_kit.rpc.health import Health
 from liangfa_kit.rpc.server import RpcServer
@@ -163,6 +165,57 @@ async def test_files_that_do_not_belong_together_are_not_taken(tmp_path: Path) -
     assert certificates.current() is before
     OURS.issue(tmp_path / "server")
     assert certificates.current() is not before
+
+
+async def test_files_that_change_in_place_and_keep_their_times_are_taken(tmp_path: Path) -> None:
+    """As after a `chmod` of a key that could not be read: only the time of the change itself tells."""
+    files, other = OURS.issue(tmp_path / "server"), OURS.issue(tmp_path / "other")
+    assert files.key is not None
+    assert other.key is not None
+    certificates = Certificates(files)
+    before = certificates.current()
+    OURS.issue(tmp_path / "server")
+    good, times = files.key.read_bytes(), files.key.stat()
+    files.key.write_bytes(other.key.read_bytes())
+    os.utime(files.key, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert certificates.current() is before
+    files.key.write_bytes(good)
+    os.utime(files.key, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert certificates.current() is not before
+
+
+async def test_a_certificate_that_does_not_hold_yet_waits_for_its_day(tmp_path: Path) -> None:
+    """Everybody would refuse it: the former one stays in use until then, without another change of the files."""
+    clock = ManualClock(datetime.now(UTC))
+    early = OURS.issue(tmp_path / "early", begins=timedelta(hours=1), lasts=timedelta(hours=3))
+    with pytest.raises(Precondition) as refusal:
+        Certificates(early, clock)
+    assert refusal.value.reason == "TLS_FILE_UNUSABLE"
+    certificates = Certificates(OURS.issue(tmp_path / "server"), clock)
+    before = certificates.current()
+    OURS.issue(tmp_path / "server", begins=timedelta(hours=1), lasts=timedelta(hours=3))
+    assert certificates.current() is before
+    clock.advance(timedelta(minutes=61))
+    assert certificates.current() is not before
+    assert certificates.remaining_seconds() > 3_600
+
+
+async def test_closing_a_channel_ends_the_calls_of_its_former_certificate_too(tmp_path: Path) -> None:
+    """They go on after a renewal; a process that ends waits for none of them, and leaves no connection behind."""
+    files = OURS.issue(tmp_path / "client")
+    async with serving(OURS.issue(tmp_path / "server")) as server:
+        outgoing = Outgoing(lambda: ISSUER.issue(CLERK), call_seconds=300)
+        channel = connect(f"localhost:{server.port}", outgoing, certificates=Certificates(files))
+        tick = channel.unary_stream(f"/{NAME}/Tick", StringValue.SerializeToString, StringValue.FromString)
+        say = channel.unary_unary(f"/{NAME}/Say", StringValue.SerializeToString, StringValue.FromString)
+        responses = aiter(tick(StringValue(value="x")))
+        assert (await anext(responses)).value == "x"
+        OURS.issue(tmp_path / "client")
+        assert (await say(StringValue(value="y"))).value == "y"
+        await channel.close()
+        with pytest.raises((PlatformError, asyncio.CancelledError)):
+            async with asyncio.timeout(60):
+                await anext(responses)
 
 
 async def test_a_probe_without_a_certificate_may_ask_for_health_and_nothing_else(tmp_path: Path) -> None:
