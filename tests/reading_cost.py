@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,32 @@ def cost(connection: sa.Connection, reading: Reading) -> int:
     """Return the steps of SQLite's machine, or the rows that PostgreSQL's scans looked at, for `reading`."""
     if connection.dialect.name == "sqlite":
         return _steps(connection, reading)
-    return sum(_rows_scanned(one["Plan"]) for one in _explained(connection, reading, "ANALYZE, FORMAT JSON"))
+    return sum(_rows_scanned(one["Plan"]) for one in _explained(connection, reading))
 
 
 def plans(connection: sa.Connection, reading: Reading) -> list[str]:
     """Return the plan of each statement of `reading` in the database's own words."""
-    if connection.dialect.name == "postgresql":
-        return [str(one["Plan"]) for one in _explained(connection, reading, "FORMAT JSON")]
-    with _statements(connection) as statements:
+    how = "QUERY PLAN" if connection.dialect.name == "sqlite" else "(COSTS OFF)"
+    found = [
+        connection.exec_driver_sql(f"EXPLAIN {how} {text}", given).all()
+        for text, given in statements(connection, reading)
+    ]
+    return ["; ".join(row[-1].strip() for row in rows) for rows in found]
+
+
+def statements(connection: sa.Connection, reading: Reading) -> list[tuple[str, Any]]:
+    """Return the statements of `reading` with their parameters, as the driver takes them."""
+    noted: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        noted.append((statement, parameters))
+
+    sa.event.listen(connection, "before_cursor_execute", note)
+    try:
         reading(connection)
-    found = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given).all() for text, given in statements]
-    return ["; ".join(row[3] for row in rows) for rows in found]
+    finally:
+        sa.event.remove(connection, "before_cursor_execute", note)
+    return noted
 
 
 def gather_statistics(folder: Path) -> None:
@@ -56,25 +70,12 @@ def _steps(connection: sa.Connection, reading: Reading) -> int:
     return counted
 
 
-def _explained(connection: sa.Connection, reading: Reading, how: str) -> list[dict[str, Any]]:
-    with _statements(connection) as statements:
-        reading(connection)
-    return [connection.exec_driver_sql(f"EXPLAIN ({how}) {text}", given).scalar_one()[0] for text, given in statements]
-
-
-@contextmanager
-def _statements(connection: sa.Connection) -> Iterator[list[tuple[str, Any]]]:
-    """Note the statements of a block with their parameters."""
-    noted: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        noted.append((statement, parameters))
-
-    sa.event.listen(connection, "before_cursor_execute", note)
-    try:
-        yield noted
-    finally:
-        sa.event.remove(connection, "before_cursor_execute", note)
+def _explained(connection: sa.Connection, reading: Reading) -> list[dict[str, Any]]:
+    how = "ANALYZE, FORMAT JSON"
+    return [
+        connection.exec_driver_sql(f"EXPLAIN ({how}) {text}", given).scalar_one()[0]
+        for text, given in statements(connection, reading)
+    ]
 
 
 def _rows_scanned(plan: dict[str, Any]) -> int:

@@ -50,8 +50,10 @@ class Scheduler:
         while True:
             seconds = await self._seconds_left()
             if not seconds:
-                await self.tick()
-                seconds = await self._seconds_left() or self._pause_seconds  # what cannot be told makes no busy loop
+                told = await self.tick()
+                if told and self._next_at is not None:
+                    continue  # something more may have fallen due meanwhile
+                seconds = self._pause_seconds  # what cannot be told makes no busy loop
             await self._sleep(seconds)
 
     async def tick(self) -> int:

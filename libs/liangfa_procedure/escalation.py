@@ -56,6 +56,7 @@ def recipients() -> dict[str, Recipient]:
     return found
 
 
+@cache
 def ladder(rule: Rule) -> Ladder:
     """Return who is told of a clock of `rule`. A right is missed by nobody; a window warns nobody in advance.
 

@@ -99,8 +99,10 @@ def _raise(command: RaiseAlarm, work: Work) -> Empty:
     """Tell it once: the row says what was told, and changes in the same transaction as the event is journalled."""
     row, owner = work.row(clocks, command.clock_id), work.row(transfers, command.transfer_id)
     now = to_micros(work.now)
-    if row is None or owner is None or row["next_alarm_at"] is None or row["next_alarm_at"] > now:
+    if row is None or row["next_alarm_at"] is None or row["next_alarm_at"] > now:
         return Empty()
+    if owner is None:
+        raise errors.TransferNotFound(command.transfer_id)
     transfer, clock = pb.Transfer.FromString(owner["body"]), pb.Clock.FromString(row["body"])
     event = _told(transfer, clock, work.now)
     work.save(clocks, clock_row(clock, transfer))

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
 from liangfa_case_transfer.queries import transferring
-from liangfa_case_transfer.records import step_key, transfer_needs
-from liangfa_case_transfer.tables import clocks, receipts, taken_steps, transfers
+from liangfa_case_transfer.records import transfer_needs
+from liangfa_case_transfer.tables import clocks, receipts
 from liangfa_kit.errors import Invalid, NotFound
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+from tests.histories import TO_FILED, old_transfer
+from tests.reading_cost import cost, gather_statistics
 from tests.transferring import OFFICER, POLICE, Service, person, running_service
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
-TO_FILED = ("report_to_head", "approve_transfer", "deliver_transfer", "accept_transfer", "file_case")
 YOUNG, OLD = 60, 5_000
 
 
@@ -28,42 +28,6 @@ YOUNG, OLD = 60, 5_000
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     async with running_service(tmp_path) as running:
         yield running
-
-
-async def with_history(service: Service, length: int) -> pb.Transfer:
-    """Return a filed transfer whose rows were repeated until it has had `length` steps, limits and receipts each."""
-    transfer = await service.open()
-    await service.walk(transfer, ("assign_task_force", *TO_FILED))
-    await service.sign(transfer, OFFICER)
-    store = service.parts.store
-    with store.transaction() as tx:
-        (row,) = tx.load(transfers, "id", [transfer.id])
-        (step,) = tx.load(taken_steps, "id", [step_key(transfer.id, 2)])
-        ended = next(r for r in tx.load(clocks, "transfer_id", [transfer.id]) if not r["is_running"])
-        signed = next(r for r in tx.load(receipts, "transfer_id", [transfer.id]) if r["is_received"])
-        tx.insert(taken_steps, (_step(step, transfer.id, n) for n in range(row["steps"] + 1, length + 1)))
-        tx.insert(clocks, (_clock(ended, n) for n in range(row["clocks"] + 1, length + 1)))
-        tx.insert(receipts, (_receipt(signed, n) for n in range(row["receipts"] + 1, length + 1)))
-        tx.upsert(transfers, [{**row, "steps": length, "clocks": length, "receipts": length}])
-    return transfer
-
-
-def _step(row: Any, transfer_id: str, number: int) -> dict[str, Any]:
-    step = pb.TakenStep.FromString(row["body"])
-    step.sequence = number
-    return {"id": step_key(transfer_id, number), "body": step.SerializeToString()}
-
-
-def _clock(row: Any, number: int) -> dict[str, Any]:
-    clock = pb.Clock.FromString(row["body"])
-    clock.number, clock.id = number, f"{clock.transfer_id}/{clock.rule_id}/{number}"
-    return {**row, "id": clock.id, "number": number, "body": clock.SerializeToString()}
-
-
-def _receipt(row: Any, number: int) -> dict[str, Any]:
-    receipt = pb.Receipt.FromString(row["body"])
-    receipt.number, receipt.id = number, f"{receipt.id}-{number}"
-    return {**row, "id": receipt.id, "number": number, "body": receipt.SerializeToString()}
 
 
 def rows_of_a_step(service: Service, transfer: pb.Transfer) -> int:
@@ -74,7 +38,7 @@ def rows_of_a_step(service: Service, transfer: pb.Transfer) -> int:
 
 async def test_a_step_loads_what_runs_and_what_waits_however_long_the_history(service: Service) -> None:
     """The same number of rows after five thousand entries as after sixty; and the step is taken."""
-    young, old = await with_history(service, YOUNG), await with_history(service, OLD)
+    young, old = await old_transfer(service, YOUNG), await old_transfer(service, OLD)
     assert rows_of_a_step(service, old) == rows_of_a_step(service, young) < 10
     reply = await service.take(old, "hand_over_items")
     assert (reply.step.sequence, reply.receipt.number) == (OLD + 1, OLD + 1)
@@ -85,7 +49,7 @@ async def test_a_step_loads_what_runs_and_what_waits_however_long_the_history(se
 
 async def test_opening_a_case_gives_the_newest_and_what_is_open(service: Service) -> None:
     """The page is full and no fuller; a limit that runs since the beginning is in it."""
-    young, old = await with_history(service, YOUNG), await with_history(service, OLD)
+    young, old = await old_transfer(service, YOUNG), await old_transfer(service, OLD)
     sizes = []
     for transfer in (young, old):
         found = await service.read(transfer)
@@ -98,36 +62,25 @@ async def test_opening_a_case_gives_the_newest_and_what_is_open(service: Service
     assert found.steps[-1].sequence == found.receipts[-1].number == OLD
 
 
-async def test_opening_a_case_does_the_same_work_in_the_database(service: Service) -> None:
-    """Counted in steps of SQLite's machine, not in seconds: the depth of its trees may differ, the pages may not."""
-    young, old = await with_history(service, YOUNG), await with_history(service, OLD)
+async def test_opening_a_case_does_the_same_work_in_the_database(service: Service, tmp_path: Path) -> None:
+    """Counted, not timed: the depth of the database's trees may differ, what is read of them may not."""
+    young, old = await old_transfer(service, YOUNG), await old_transfer(service, OLD)
+    gather_statistics(tmp_path)
 
-    def work(connection: sa.Connection, transfer_id: str) -> int:
-        counted = 0
-
-        def count() -> int:
-            nonlocal counted
-            counted += 1
-            return 0
-
-        driver: Any = connection.connection.driver_connection
-        driver.set_progress_handler(count, 1)
+    def opened(connection: sa.Connection, transfer_id: str) -> None:
         transferring.transfer_body(connection, transfer_id)
         transferring.newest_history(connection, transfer_id, 0, 50)
         for table in (clocks, receipts):
             transferring.newest_and_open(connection, table, transfer_id, 50)
-        driver.set_progress_handler(None, 1)
-        return counted
 
-    if await service.parts.store.read(lambda c: c.dialect.name) != "sqlite":
-        pytest.skip("counts the steps of SQLite's machine")
-    costs = [await service.parts.store.read(partial(work, transfer_id=one.id)) for one in (young, old)]
+    readings = [partial(opened, transfer_id=one.id) for one in (young, old)]
+    costs = [await service.parts.store.read(partial(cost, reading=one)) for one in readings]
     assert 0 < costs[1] < costs[0] * 1.1, costs
 
 
 async def test_the_rest_comes_page_by_page_and_nothing_twice(service: Service) -> None:
     """Steps, limits and receipts, each from the newest back to the first."""
-    transfer = await with_history(service, 230)
+    transfer = await old_transfer(service, 230)
     stub = service.stub(POLICE)
     found = await service.read(transfer)
     steps = [step.sequence for step in found.steps]

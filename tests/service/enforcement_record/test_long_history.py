@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,8 +14,9 @@ from liangfa_enforcement_record.queries import reading
 from liangfa_enforcement_record.tables import KIT
 from liangfa_kit.paging import Page, from_token
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as rpc
-from tests.enforcement import OFFICER, case
+from tests.enforcement import OFFICER
 from tests.enforcement_service import Service, running_service
+from tests.histories import old_case
 from tests.reading_cost import cost, gather_statistics
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
@@ -30,29 +30,6 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         yield running
 
 
-async def with_history(service: Service, length: int) -> str:
-    """Return the id of a case whose entries were repeated until both of its streams have `length` of them."""
-    request = rpc.RegisterCaseRequest(request_id=f"history-{length}", case=case())
-    case_id: str = (await service.cases().RegisterCase(request)).case.id
-    await service.cases().GetCase(rpc.GetCaseRequest(case_id=case_id))
-    with service.record.store.transaction() as tx:
-        streams = [f"case/{case_id}", f"view/{case_id}"]
-        entries = {entry["stream"]: entry for entry in tx.load(KIT.journal, "stream", streams)}
-        position = tx.lock_counter("journal")
-        for version in range(2, length + 1):
-            copies = [_copy(entries[stream], version, position + n) for n, stream in enumerate(streams, start=1)]
-            tx.insert(KIT.journal, copies)
-            position += len(copies)
-        tx.set_counter("journal", position)
-        heads = tx.load(KIT.streams, "stream", streams)
-        tx.upsert(KIT.streams, [{**head, "version": length} for head in heads])
-    return case_id
-
-
-def _copy(entry: Any, version: int, position: int) -> dict[str, Any]:
-    return {**entry, "id": f"{entry['id']}-{version}", "version": version, "position": position}
-
-
 def first_page(connection: sa.Connection, case_id: str, after: tuple[int, int] = (0, 0)) -> Page:
     """Read a page of a history as somebody does whose reading is the newest entry of the journal."""
     newest = connection.execute(sa.select(sa.func.max(KIT.journal.c.position))).scalar_one()
@@ -61,7 +38,7 @@ def first_page(connection: sa.Connection, case_id: str, after: tuple[int, int] =
 
 async def test_a_page_of_five_thousand_entries_costs_what_one_of_fifty_does(service: Service, tmp_path: Path) -> None:
     """The first page, and one from the middle of the long history; nothing else is looked at on the way."""
-    young, old = await with_history(service, YOUNG), await with_history(service, OLD)
+    young, old = await old_case(service, YOUNG), await old_case(service, OLD)
     gather_statistics(tmp_path)
     asked = ((young, (0, 0)), (old, (0, 0)), (old, (OLD // 2, OLD // 2)))
     readings = [partial(first_page, case_id=case_id, after=after) for case_id, after in asked]
@@ -71,7 +48,7 @@ async def test_a_page_of_five_thousand_entries_costs_what_one_of_fifty_does(serv
 
 async def test_opening_a_case_costs_the_same_too(service: Service, tmp_path: Path) -> None:
     """What is read of it, and the search for the reading that was journalled just now among thousands of readings."""
-    young, old = await with_history(service, YOUNG), await with_history(service, OLD)
+    young, old = await old_case(service, YOUNG), await old_case(service, OLD)
     gather_statistics(tmp_path)
 
     def opened(connection: sa.Connection, case_id: str) -> None:
@@ -87,7 +64,7 @@ async def test_opening_a_case_costs_the_same_too(service: Service, tmp_path: Pat
 
 async def test_the_pages_follow_each_other_in_the_order_of_the_journal(service: Service) -> None:
     """Two streams that took turns, and then one of them alone: each entry once, none left out."""
-    case_id = await with_history(service, 30)
+    case_id = await old_case(service, 30)
     for purpose in ("一", "二", "三"):
         await service.cases().GetCase(rpc.GetCaseRequest(case_id=case_id, purpose=purpose))
     found, token = list[tuple[str, int]](), ""
