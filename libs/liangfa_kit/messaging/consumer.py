@@ -215,9 +215,10 @@ class Consumer:
 
     async def _apply_until_done(self, deliveries: Sequence[Delivery]) -> None:
         """Apply a batch; on a refusal by the database halve it down to the one delivery that causes it."""
+        refusal: Exception | None = None
         while True:
             try:
-                await self._apply(deliveries)
+                await self._apply(deliveries, refusal)
             except Overtaken:
                 _log.warning("consumer_overtaken", consumer=self.name)
                 await self._recall()
@@ -228,10 +229,12 @@ class Consumer:
                 self.state.halted = f"more than {self._limit} events are set aside"
                 _log.error("consumer_halted", consumer=self.name, limit=self._limit)
                 return
-            except Exception as error:  # noqa: BLE001 - whatever the database refuses is set aside with its cause
+            except Exception as error:
                 if len(deliveries) == 1:
-                    await self._set_aside_alone(deliveries[0], error)
-                    return
+                    if refusal is not None:
+                        raise  # not even its cause can be stored
+                    refusal = error
+                    continue
                 middle = len(deliveries) // 2
                 await self._apply_until_done(deliveries[:middle])
                 if not self.state.halted:
@@ -241,23 +244,29 @@ class Consumer:
                 self.state.trouble = ""
                 return
 
-    async def _apply(self, deliveries: Sequence[Delivery]) -> None:
-        places = dict(self._places)
+    async def _apply(self, deliveries: Sequence[Delivery], refusal: Exception | None = None) -> None:
+        """Apply deliveries and move the places of their partitions, no others: those may be another member's by now.
+
+        With `refusal` they are set aside for that cause.
+        """
+        places: dict[tuple[str, int], _Place] = {}
         riding: list[tuple[Delivery, Reaction]] = []
         events: list[Event] = []
         aside_now: set[str] = set()
         for delivery in deliveries:
             where = (delivery.topic, delivery.partition)
-            place = places.get(where, _Place(0, 0))
+            place = places.get(where) or self._places.get(where, _Place(0, 0))
             position = _position(delivery)
             if delivery.offset < place.next_offset:
                 continue
             repeated = position is not None and position <= place.source_position
             places[where] = _Place(delivery.offset + 1, max(place.source_position, position or 0))
             if not repeated:
-                reaction, event = self._reaction(delivery, aside_now)
+                reaction, event = self._reaction(delivery, aside_now, refusal)
                 riding.append((delivery, reaction))
                 events.extend([event] if event else [])
+        if not places:
+            return
         room = self._limit - self.state.set_aside
         count = 0
 
@@ -275,7 +284,7 @@ class Consumer:
         started = time.perf_counter()
         outcomes = await self._train.apply(batch)
         self._measure(events, spans)
-        self._places = places
+        self._places |= places
         self._aside_streams |= aside_now
         self.state.set_aside += count
         self._tell(riding, events, outcomes)
@@ -333,8 +342,12 @@ class Consumer:
             kind, trace = headers.get("ce_type", ""), headers.get("traceparent", "")
             log.consumed(self.name, kind, delivery.message.key, told, reason, seconds, trace)
 
-    def _reaction(self, delivery: Delivery, aside_now: set[str]) -> tuple[Reaction, Event | None]:
-        """Return the delivery's reaction; one that cannot even be read becomes a reaction that raises its cause."""
+    def _reaction(
+        self, delivery: Delivery, aside_now: set[str], refusal: Exception | None
+    ) -> tuple[Reaction, Event | None]:
+        """Return the delivery's reaction; one that is refused, or cannot even be read, becomes one that raises its cause."""
+        if refusal is not None:
+            return _poisoned(refusal, self._actor), None
         try:
             event = to_event(delivery)
             needs, streams = self._reactions.needs(event), self._reactions.streams(event)
@@ -361,25 +374,6 @@ class Consumer:
             return True
         self._aside_streams.discard(stream)
         return False
-
-    async def _set_aside_alone(self, delivery: Delivery, error: Exception) -> None:
-        """Set aside a delivery whose effects the database refuses (a clash, say)."""
-        if self.state.set_aside >= self._limit:
-            self.state.halted = f"more than {self._limit} events are set aside"
-            return
-        before = self._places.get((delivery.topic, delivery.partition), _Place(0, 0))
-        place = _Place(delivery.offset + 1, max(before.source_position, _position(delivery) or 0))
-        self._places[delivery.topic, delivery.partition] = place
-        row = self._aside_row(delivery, error)
-        places = self._place_rows(self._places)
-
-        def write(tx: Transaction) -> None:
-            tx.upsert(self._tables.set_aside, [row])
-            tx.upsert(self._tables.consumer_positions, places)
-
-        await self._train.write(write)
-        self._aside_streams.add(delivery.message.key)
-        self.state.set_aside += 1
 
     async def _replay_one(self, row: Row) -> None:
         message = Message(row["stream"], row["payload"], orjson.loads(row["headers"]))

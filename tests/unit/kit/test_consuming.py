@@ -10,8 +10,11 @@ import pytest
 
 from liangfa_kit.errors import Precondition, Unavailable
 from liangfa_kit.messaging.broker import Broker, Message
+from liangfa_kit.messaging.events import Event
 from liangfa_kit.messaging.local import LocalBroker
 from liangfa_kit.messaging.relay import entries_after
+from liangfa_kit.train import Train
+from liangfa_kit.work import Work
 from tests.tally import (
     KIT,
     MODEL_KIT,
@@ -270,4 +273,72 @@ async def test_two_consumers_of_one_group_at_once_apply_each_event_once(tmp_path
         assert sum(total for total, _ in found.values()) == sum(range(120))
         assert sum(events for _, events in found.values()) == 120
         assert await one.set_aside() == []
+    await broker.close()
+
+
+class Unstorable(SeenTallies):
+    """Reactions whose effect of one event is more than a column holds: the database refuses it, not the reaction.
+
+    Whenever that happens another member of the group stores a place, before anybody else writes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.get_running_loop()
+        self.place: dict[str, Any] = {}
+        self.writing: set[asyncio.Future[None]] = set()
+        self.train: Train | None = None
+
+    def handle(self, event: Event, work: Work) -> None:
+        super().handle(event, work)
+        message: Any = event.message
+        if int(message["by"]) == 13:
+            self.loop.call_soon_threadsafe(self._others_go_on)
+            row = work.row(seen, event.stream)
+            assert row is not None
+            work.save(seen, {**row, "total": 2**80})
+
+    def _others_go_on(self) -> None:
+        assert self.train is not None
+        place = self.place = {**self.place, "next_offset": self.place["next_offset"] + 1}
+        write = self.train.write(lambda tx: tx.upsert(MODEL_KIT.consumer_positions, [place]))
+        self.writing.add(asyncio.ensure_future(write))
+
+
+async def test_what_the_database_refuses_is_set_aside_and_moves_no_other_members_place(tmp_path: Path) -> None:
+    """A place of another member that went back would send it over events again that have taken effect."""
+    broker, reactions = tally_broker(tmp_path), Unstorable()
+    reactions.place = {"key": f"seen/{TOPIC}/99", "next_offset": 5, "source_position": 50}
+    async with tally_service(tmp_path) as tally, model_service(tmp_path, broker, reactions) as (model, consumer):
+        reactions.train = model.train
+        await model.train.write(lambda tx: tx.upsert(MODEL_KIT.consumer_positions, [reactions.place]))
+        for name, by in (("a", 1), ("b", 13), ("a", 2), ("b", 4)):
+            await tally.raise_(name, by)
+        await tally.relay(broker).drain()
+        await consumer.drain()
+        await asyncio.gather(*reactions.writing)
+        assert await totals(model) == {"tally/a": (3, 2)}
+        assert [row["stream"] for row in await consumer.set_aside()] == ["tally/b", "tally/b"]
+        assert len(reactions.writing) > 0
+        places = {row["key"]: row["next_offset"] for row in await model.rows(MODEL_KIT.consumer_positions)}
+        assert places[reactions.place["key"]] == reactions.place["next_offset"]
+    await broker.close()
+
+
+async def test_what_another_member_has_handled_meanwhile_is_not_set_aside_again(tmp_path: Path) -> None:
+    """The place is checked there too: it does not go back over what the other one has applied."""
+    broker, reactions = LocalBroker(tmp_path / "shared.sqlite3"), Unstorable()
+    reactions.place = {"key": f"seen/{TOPIC}/0", "next_offset": 1, "source_position": 2}
+    async with tally_service(tmp_path) as tally, model_service(tmp_path, broker, reactions) as (model, consumer):
+        reactions.train = model.train
+        await tally.raise_("a", 1)
+        await tally.relay(broker).drain()
+        assert await consumer.drain() == 1
+        await tally.raise_("b", 13)
+        await tally.relay(broker).drain()
+        await consumer.drain()
+        await asyncio.gather(*reactions.writing)
+        assert await consumer.set_aside() == []
+        (place,) = await model.rows(MODEL_KIT.consumer_positions)
+        assert place == {"key": f"seen/{TOPIC}/0", "next_offset": 2, "source_position": 2}
     await broker.close()
