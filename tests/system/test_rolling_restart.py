@@ -108,7 +108,7 @@ async def test_replicas_restart_in_turn_and_no_call_fails(
 ) -> None:
     """Each is stopped with SIGTERM, drains, ends with exit code 0 and comes back on its address; each case is shown once.
 
-    Both replicas publish the whole journal, and two of supervision share the reading: a watcher at one of them sees all
+    One replica publishes, the other takes over, and two of supervision share the reading: a watcher at one of them sees all
     cases, and none twice.
     """
     settings = settings_for(fresh(kafka_servers))
