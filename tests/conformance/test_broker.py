@@ -85,7 +85,7 @@ async def test_a_waiting_poll_is_woken_by_a_publication(broker: Broker) -> None:
     waiting = asyncio.ensure_future(subscription.poll(10, 20.0))
     await asyncio.sleep(0)
     await broker.publish(TOPIC, [message(1)])
-    deliveries = await asyncio.wait_for(waiting, 20)
+    deliveries = await asyncio.wait_for(waiting, 60)
     assert [d.message for d in deliveries] == [message(1)]
 
 
@@ -112,7 +112,7 @@ async def test_two_processes_may_share_the_log(tmp_path: Path, either_broker: st
     subscription = await one.subscribe("g", [TOPIC], lambda _t, _p: 0)
     waiting = asyncio.ensure_future(subscription.poll(10, 20.0))
     await two.publish(TOPIC, [message(1)])
-    assert [d.message for d in await asyncio.wait_for(waiting, 20)] == [message(1)]
+    assert [d.message for d in await asyncio.wait_for(waiting, 60)] == [message(1)]
     await one.close()
     await two.close()
 

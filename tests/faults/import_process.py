@@ -18,12 +18,15 @@ import sqlalchemy as sa
 from liangfa_cli import district
 from liangfa_cli.platform import Platform, running
 from liangfa_enforcement_record.tables import KIT
+from liangfa_enforcement_record.wiring import TOPIC
 from liangfa_kit.settings import Listen, Logging, PlatformSettings, Storage
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as rpc
 from liangfa_protos.enforcement_record.v1.import_service_pb2_grpc import ImportServiceStub
+from liangfa_supervision.tables import KIT as SUPERVISION_KIT
 
 OFFICER = district.officer("market_regulation")
 _PIECE = 1 << 16
+_PATIENCE_SECONDS = 120
 
 
 def settings(folder: Path) -> PlatformSettings:
@@ -38,22 +41,22 @@ async def quiet_platform(folder: Path) -> AsyncIterator[Platform]:
     """Run a platform that is closed once all it has committed was published and supervision rests."""
     async with running(settings(folder)) as platform:
         yield platform
-        async with asyncio.timeout(20):
-            looks, before = 0, -1
-            while looks < 3:
-                applied = await applied_when_published(platform)
-                looks, before = (looks + 1 if applied == before >= 0 else 0), applied
-                await asyncio.sleep(0.02)
+        await caught_up(platform)
 
 
-async def applied_when_published(platform: Platform) -> int:
-    """Return how many events supervision has applied in this process; -1 as long as some are not published."""
+async def caught_up(platform: Platform) -> None:
+    """Return when supervision has applied everything that is journalled now, by the places that it stores."""
     record, supervision = platform.record, platform.supervision
     assert record is not None
     assert supervision is not None
-    query = sa.select(sa.func.coalesce(sa.func.max(KIT.journal.c.position), 0))
-    newest = int(await record.store.read(lambda c: c.execute(query).scalar_one()))
-    return supervision.consumer.state.applied if record.relay.state.saved >= newest else -1
+    newest = await record.store.read(lambda c: c.execute(sa.select(sa.func.max(KIT.journal.c.position))).scalar() or 0)
+    places = SUPERVISION_KIT.consumer_positions.c
+    applied = sa.select(sa.func.max(places.source_position)).where(
+        places.key.startswith(f"{supervision.consumer.name}/{TOPIC}/")
+    )
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while (await supervision.store.read(lambda c: c.execute(applied).scalar()) or 0) < newest:
+            await asyncio.sleep(0.02)
 
 
 def imports(platform: Platform) -> Any:

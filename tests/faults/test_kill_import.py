@@ -20,7 +20,7 @@ from liangfa_protos.enforcement_record.v1 import import_service_pb2 as rpc
 from liangfa_protos.supervision.v1 import supervision_service_pb2 as watch_rpc
 from liangfa_protos.supervision.v1.supervision_service_pb2_grpc import SupervisionServiceStub
 from tests.faults.figures import Outcome, Record
-from tests.faults.import_process import applied_when_published, followed, imports, quiet_platform
+from tests.faults.import_process import caught_up, followed, imports, quiet_platform
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -95,11 +95,7 @@ async def gone_on_with(folder: Path, content: bytes, kinds: Counter[str]) -> lis
 
 async def supervised(platform: Platform) -> int:
     """Return how many cases supervision has counted, once all that was committed has reached it."""
-    before = -1
-    async with asyncio.timeout(30):
-        while (applied := await applied_when_published(platform)) != before or applied < 0:
-            before = applied
-            await asyncio.sleep(0.3)  # supervision polls; a look now and then is enough
+    await caught_up(platform)
     stub = SupervisionServiceStub(platform.channel_for(district.PROCURATOR))
     request = watch_rpc.GetStatisticsRequest(dimension=watch_rpc.STATISTICS_DIMENSION_AGENCY)
     return sum(line.cases for line in (await stub.GetStatistics(request)).lines)

@@ -76,7 +76,7 @@ async def storm(folder: Path, server: postgres.PostgresServer) -> Told:
             await asyncio.sleep(chance.uniform(0.0, 0.5))
             await asyncio.to_thread(server.restart)
         before = len(told.replies)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while len(told.replies) < before + 100:
                 await asyncio.sleep(0.05)
         ended.set()
@@ -108,7 +108,7 @@ async def aftermath(folder: Path, told: Told) -> Outcome:
     return Outcome("kill -9 of PostgreSQL under load", KILLS, len(told.replies), lost, doubled, 0, told.longest_wait)
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_hard_kills_of_the_database_lose_nothing_and_double_nothing(
     tmp_path: Path, server: postgres.PostgresServer, record_property: Record
 ) -> None:
@@ -116,4 +116,4 @@ def test_hard_kills_of_the_database_lose_nothing_and_double_nothing(
     told = asyncio.run(storm(tmp_path, server))
     asyncio.run(aftermath(tmp_path, told)).tell(record_property)
     assert told.refusals > 0, "no kill was noticed"
-    assert told.longest_wait < 20
+    assert told.longest_wait < 60

@@ -189,7 +189,7 @@ async def test_the_command_line_follows_a_conversation_and_says_something(tmp_pa
         out = Console(file=io.StringIO(), width=200)
         issue = lambda: platform.issuer.issue(police)  # noqa: E731 - one line
         following = asyncio.create_task(follow(platform.address, issue, key, "按标价计算。", out))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "按标价计算" not in out.file.getvalue():  # type: ignore[attr-defined]  # a StringIO
                 await asyncio.sleep(0.02)
         following.cancel()

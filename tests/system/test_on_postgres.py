@@ -23,7 +23,7 @@ TABLE = Path(__file__).parents[1] / "data" / "penalty_disclosures" / "export_201
 
 def liangfa(folder: Path, *arguments: str) -> str:
     command = [str(LIANGFA), *arguments, "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment_of(folder))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=environment_of(folder))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout
 
@@ -40,11 +40,11 @@ def serving(folder: Path, service: str) -> Iterator[tuple[subprocess.Popen[str],
         yield process, address_in(log, started, process)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(120)
 
 
 def address_in(log: Path, start: int, process: subprocess.Popen[str]) -> str:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
         if found := re.search(r"on (127\.0\.0\.1:\d+)", log.read_text()[start:]):
             return found[1]
@@ -71,7 +71,7 @@ def test_two_services_share_a_database_and_survive_a_hard_kill(tmp_path: Path) -
         with serving(tmp_path, "enforcement_record") as (_, address):
             again = liangfa(tmp_path, "import", str(TABLE), "--agency", "market-hongshan", "--address", address)
             assert counted(tmp_path, "SELECT count(*) FROM enforcement_record.cases") == entered, again
-            until = time.monotonic() + 30
+            until = time.monotonic() + 120
             while counted(tmp_path, "SELECT count(*) FROM supervision.case_counts") < entered:
                 assert time.monotonic() < until, "supervision does not follow"
                 time.sleep(0.1)

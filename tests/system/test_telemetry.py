@@ -92,7 +92,7 @@ async def test_one_trace_leads_from_the_call_to_the_watchers_screen(tmp_path: Pa
         stream = SupervisionServiceStub(watches).Watch(watch_pb.WatchRequest())
         seen = asyncio.ensure_future(_first_item(stream))
         await _entered(platform, given)
-        item = await asyncio.wait_for(seen, 20)
+        item = await asyncio.wait_for(seen, 60)
     trace = given[3:35]
     assert item.trace_id == trace
     ours = [span for span in collector.spans() if span.trace_id.hex() == trace]

@@ -74,7 +74,7 @@ async def play(before: int, after: int, happenings: list[str]) -> list[int]:
             conversation.hub.look(KEY)
     for message in reversed(late):
         conversation.hub.deliver(message)
-    return await asyncio.wait_for(reading, 10) if total > after else []
+    return await asyncio.wait_for(reading, 60) if total > after else []
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,7 +98,7 @@ async def another_process() -> list[int]:
     for _ in range(3):  # stored by a process whose hub is not this one
         conversation.store()
     await conversation.hub.look_around()
-    return await asyncio.wait_for(reading, 5)
+    return await asyncio.wait_for(reading, 60)
 
 
 def test_what_another_process_stored_is_found_by_looking_around() -> None:

@@ -87,7 +87,7 @@ async def test_a_replay_in_another_process_ends_the_waiting_in_this_one(tmp_path
             await operator.replay(aside[0]["key"].partition("/")[2])
         await tally.raise_("a", 2)
         await tally.relay(broker).drain()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not [row for row in await model.rows(seen) if row["total"] == 15]:
                 await asyncio.sleep(0.01)
         assert await consumer.set_aside() == []

@@ -131,10 +131,10 @@ async def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> Non
     )
     try:
         assert process.stdout
-        lines = [(await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip() for _ in range(3)]
+        lines = [(await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip() for _ in range(3)]
         assert lines[:2] == ["migrated", "open"]
         process.send_signal(number)
-        rest = (await asyncio.wait_for(process.stdout.read(), 30)).decode().splitlines()
+        rest = (await asyncio.wait_for(process.stdout.read(), 60)).decode().splitlines()
         assert (await process.wait(), rest[-2:]) == (0, ["closed", "ended"])
     finally:
         if process.returncode is None:

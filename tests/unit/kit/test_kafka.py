@@ -73,7 +73,7 @@ async def test_stock_tools_see_how_far_a_group_is(kafka_servers: str) -> None:
     assert len(await subscription.poll(10, 20.0)) == 5
     stock = confluent_kafka.Consumer({"bootstrap.servers": kafka_servers, "group.id": f"{settings.prefix}g"})
     place = confluent_kafka.TopicPartition(settings.prefix + TOPIC.name, 0)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await asyncio.to_thread(stock.committed, [place], 10))[0].offset != 5:
             await subscription.poll(10, 0.1)
     stock.close()

@@ -131,6 +131,6 @@ async def test_a_page_is_told_together() -> None:
             everybody.set()
         await everybody.wait()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await alarm_of(due, tell, at_once=10)(0) == 10
     assert sent == list(range(10))
