@@ -29,6 +29,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(documents.app, name="documents")
 out = Console()
 err = Console(stderr=True)
+_PORT = "LIANGFA_LISTEN__PORT"
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
 @app.command()
 def up(
     folder: Folder = Path("var"),
-    port: Annotated[int, typer.Option(help="TCP port of the gRPC server.")] = 7420,
+    port: Annotated[int, typer.Option(envvar=_PORT, help="TCP port of the gRPC server.")] = 7420,
 ) -> None:
     """Run the whole platform in one process."""
     asyncio.run(_serve(folder, port, None))
@@ -56,7 +57,7 @@ def up(
 def serve(
     name: Annotated[str, typer.Argument(help="enforcement_record, case_transfer, joint_meeting or supervision")],
     folder: Folder = Path("var"),
-    port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(envvar=_PORT, help="TCP port; 0 takes a free one.")] = 0,
 ) -> None:
     """Run one service; several processes share the folder and its event log."""
     asyncio.run(_serve(folder, port, name))
@@ -81,7 +82,7 @@ async def _serve(folder: Path, port: int, only: str | None) -> None:
 
 @app.command()
 def demo(
-    folder: Folder = Path("var/demo"),
+    folder: Annotated[Path, typer.Option(help="Where the demonstration keeps its data.")] = Path("var/demo"),
     ends: Annotated[bool, typer.Option("--exit", help="End by itself with exit code 0.")] = False,
 ) -> None:
     """Show the platform at work in a demo district, on a table of real published penalties."""

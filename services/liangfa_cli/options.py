@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-Folder = Annotated[Path, typer.Option("--folder", help="Where the platform keeps its data.")]
+Folder = Annotated[
+    Path, typer.Option("--folder", envvar="LIANGFA_STORAGE__FOLDER", help="Where the platform keeps its data.")
+]
 Address = Annotated[str, typer.Option(help="host:port of the platform.")]
 As = Annotated[
     str,

@@ -58,7 +58,8 @@ class RpcServer:
             raise Unavailable(
                 f"Cannot listen on {address}: the port is taken, or the address is not this machine's.",
                 message_zh=f"无法监听 {address}：端口被占用或地址无效。",
-                remedy="Stop the other process, or choose another port with LIANGFA_LISTEN__PORT.",
+                remedy="Stop the other process, or choose another port: --port or LIANGFA_LISTEN__PORT, for probes "
+                "LIANGFA_LISTEN__HEALTH_PORT.",
                 reason="CANNOT_LISTEN",
                 address=address,
             ) from error
