@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from tests.servers.bucket import fixtures as bucket_fixtures
 from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures and hooks by their names here
     either_database,
     every_database,
@@ -22,5 +23,6 @@ settings.load_profile("same")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Bring in the fixtures of Kafka, with its own word about what was left out."""
+    """Bring in the fixtures of Kafka and of the object store, with their own words about what was left out."""
     config.pluginmanager.register(kafka_fixtures, "liangfa-kafka")
+    config.pluginmanager.register(bucket_fixtures, "liangfa-bucket")

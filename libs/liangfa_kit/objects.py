@@ -1,7 +1,7 @@
 """Files that belong to records: arriving in pieces, checked whole, then kept under their SHA-256 and never changed.
 
 A piece is durable before `append` returns, so that an upload which breaks off goes on where it ended. The folder is the
-embedded implementation; another store joins by passing the same conformance suite (tests/conformance).
+embedded implementation; a bucket (`object_storage`) passes the same conformance suite (tests/conformance).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from liangfa_kit.errors import Exhausted, Invalid, NotFound, Precondition
+from liangfa_kit.errors import Exhausted, Invalid, NotFound, Precondition, Unavailable
 
 T = TypeVar("T")
 PIECE_BYTES = 256 * 1024
@@ -57,8 +57,37 @@ class OffsetMismatch(Precondition):
         )
 
 
+def upload_name(upload_id: str) -> str:
+    """Return the id of an upload, which becomes part of a name. Raises `ValueError` for what is none."""
+    if not _UPLOAD.fullmatch(upload_id):
+        raise ValueError(f"{upload_id!r} is no upload id")
+    return upload_id
+
+
+def kept_name(sha256: str) -> str:
+    """Return the hash by which a file is kept. Raises `ValueError` for what is none."""
+    if not _SHA256.fullmatch(sha256):
+        raise ValueError(f"{sha256!r} is no SHA-256")
+    return sha256
+
+
+def file_missing(sha256: str) -> NotFound:
+    """Return the refusal of a file that is not there."""
+    return NotFound(
+        f"The file {sha256[:16]}… is not in the store.",
+        message_zh="文件内容不在存储中。",
+        remedy="Report it to the operator: the file store and the database do not agree.",
+        reason="FILE_MISSING",
+        sha256=sha256,
+    )
+
+
 class ObjectStore(Protocol):
     """Where files are kept. Every method may raise `Exhausted` (DISK_FULL)."""
+
+    async def check(self) -> None:
+        """Make a round trip. Raises when files can neither be stored nor read now."""
+        ...
 
     async def received(self, upload_id: str) -> int:
         """Return how many bytes of an upload have arrived; 0 for one that has not begun."""
@@ -94,6 +123,16 @@ class FolderStore:
         for path in (self._arriving, self._kept):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
+    async def check(self) -> None:
+        """Look whether the folder is there and may be written. Raises `Unavailable`."""
+        if not await _in_thread(lambda: os.access(self._arriving, os.W_OK | os.X_OK)):
+            raise Unavailable(
+                f"{self._arriving} cannot be written.",
+                message_zh="附件存储目录无法写入。",
+                remedy="Mount the data volume, or give this process the right to write to it.",
+                reason="OBJECTS_UNAVAILABLE",
+            )
+
     async def received(self, upload_id: str) -> int:
         """Return how many bytes have arrived."""
         return await _in_thread(lambda: _size(self._upload(upload_id)))
@@ -122,13 +161,7 @@ class FolderStore:
         """Return the path of a kept file."""
         path = self._place(sha256)
         if not await _in_thread(path.is_file):
-            raise NotFound(
-                f"The file {sha256[:16]}… is not in the store.",
-                message_zh="文件内容不在存储中。",
-                remedy="Report it to the operator: the file store and the database do not agree.",
-                reason="FILE_MISSING",
-                sha256=sha256,
-            )
+            raise file_missing(sha256)
         return path
 
     def _finish(self, upload: Path, size_bytes: int, sha256: str) -> None:
@@ -157,14 +190,10 @@ class FolderStore:
         _sync_folder(place.parent)
 
     def _upload(self, upload_id: str) -> Path:
-        if not _UPLOAD.fullmatch(upload_id):
-            raise ValueError(f"{upload_id!r} is no upload id")
-        return self._arriving / upload_id
+        return self._arriving / upload_name(upload_id)
 
     def _place(self, sha256: str) -> Path:
-        if not _SHA256.fullmatch(sha256):
-            raise ValueError(f"{sha256!r} is no SHA-256")
-        return self._kept / sha256[:2] / sha256
+        return self._kept / kept_name(sha256)[:2] / sha256
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

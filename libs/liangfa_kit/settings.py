@@ -115,6 +115,31 @@ class Kafka(Fragment):
         return self.password.get_secret_value()
 
 
+class Objects(Fragment):
+    """Where services keep files: without an endpoint in the storage folder, else in a bucket of an S3-compatible store."""
+
+    endpoint: str = Field(
+        "", pattern=r"^([A-Za-z0-9.-]+(:\d+)?)?$", description="host or host:port; empty keeps files in the folder."
+    )
+    bucket: str = Field("liangfa", min_length=3, description="Bucket; it must exist.")
+    prefix: str = Field(
+        "", pattern=r"^([A-Za-z0-9._-]+/)*$", description="Put before every name, so that platforms may share a bucket."
+    )
+    region: str = Field("us-east-1", description="Region that requests are signed for.")
+    access_key: str = Field("", description="Access key; empty sends unsigned requests.")
+    secret_key: SecretStr = Field(SecretStr(""), description="The key's secret.")
+    secret_key_file: Path | None = Field(None, description="File that holds the secret, in place of the one above.")
+    tls: bool = Field(True, description="Encrypt the way to the store.")
+    tls_ca: Path | None = Field(None, description="PEM file of the CA that signed the store's certificate.")
+
+    @property
+    def secret(self) -> str:
+        """The secret itself."""
+        if self.secret_key_file is not None:
+            return self.secret_key_file.read_text(encoding="utf-8").strip()
+        return self.secret_key.get_secret_value()
+
+
 class Tls(Fragment):
     """Mutual TLS between the services: with files all calls are encrypted and both sides prove themselves.
 
@@ -222,6 +247,7 @@ class PlatformSettings(BaseSettings):
     storage: Storage = Storage()
     database: Database = Database()
     kafka: Kafka = Kafka()
+    objects: Objects = Objects()
     listen: Listen = Listen()
     tls: Tls = Tls()
     peers: Peers = Peers()

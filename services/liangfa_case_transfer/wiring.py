@@ -30,10 +30,11 @@ from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import service_actor
 from liangfa_kit.messaging.lease import lease_on
 from liangfa_kit.messaging.relay import Relay
-from liangfa_kit.objects import FolderStore
+from liangfa_kit.object_storage import open_objects
+from liangfa_kit.objects import ObjectStore
 from liangfa_kit.rpc.served import Served, served
 from liangfa_kit.scheduler import Scheduler, alarm_of
-from liangfa_kit.settings import Database
+from liangfa_kit.settings import Database, Objects
 from liangfa_kit.store.opening import open_store
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
@@ -54,6 +55,7 @@ class CaseTransfer:
     """The service, running once `start` was called. `background` are the tasks that must run beside it."""
 
     store: Store
+    objects: ObjectStore
     train: Train
     relay: Relay
     scheduler: Scheduler
@@ -106,6 +108,7 @@ def build(
     calendar: Calendar | None = None,
     *,
     database: Database | None = None,
+    objects: Objects | None = None,
     template_folder: Path | None = None,
 ) -> CaseTransfer:
     """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`."""
@@ -122,20 +125,20 @@ def build(
     )  # fmt: skip
     templates = RegionalTemplates(template_folder)
     _tell_broken(templates)
-    objects = FolderStore(files_path(folder))
+    files = open_objects(objects or Objects(), NAME, files_path(folder))
     evidence = CaseEvidence()
-    desk = Desk(train, store, objects, clock, ids, templates.of)
+    desk = Desk(train, store, files, clock, ids, templates.of)
     services = (
         served(add_TransferServiceServicer_to_server, servicer, authority=authorise),
         served(
             add_DocumentServiceServicer_to_server,
-            DocumentServicer(train, store, objects, ids, keyring, evidence, desk),
+            DocumentServicer(train, store, files, ids, keyring, evidence, desk),
             authority=authorise,
         ),
     )
     lease = lease_on(store, KIT, train, clock, topics.CASE_TRANSFER.name)
     relay = Relay(store, KIT, train, broker, source=NAME, topic=topics.CASE_TRANSFER.name, lease=lease)
-    return CaseTransfer(store, train, relay, _scheduler(clock, store, train), services, evidence)
+    return CaseTransfer(store, files, train, relay, _scheduler(clock, store, train), services, evidence)
 
 
 def _tell_broken(templates: RegionalTemplates) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +22,7 @@ from liangfa_kit.clock import SystemClock, from_micros
 from liangfa_kit.errors import Invalid, NotFound
 from liangfa_kit.journal import Fault
 from liangfa_kit.messaging.opening import open_broker
-from liangfa_kit.objects import FolderStore
+from liangfa_kit.object_storage import open_objects
 from liangfa_kit.settings import PlatformSettings
 from liangfa_kit.store.opening import existing_store, has_store
 from liangfa_kit.store.port import Row, Store
@@ -69,7 +68,7 @@ async def checked(settings: PlatformSettings) -> list[Checked]:
         try:
             parts.append(Checked(name, f"{journal_length(store, tables)} entries", list(journal_faults(store, tables))))
             if name in _FILES:
-                parts.append(await _checked_files(settings.storage.folder, name, store))
+                parts.append(await _checked_files(settings, name, store))
         finally:
             store.close()
     return parts
@@ -83,11 +82,12 @@ _FILES = {
 """Services that keep files: what their journal names, and where it lies."""
 
 
-async def _checked_files(folder: Path, name: str, store: Store) -> Checked:
+async def _checked_files(settings: PlatformSettings, name: str, store: Store) -> Checked:
     named, path = _FILES[name]
+    objects = open_objects(settings.objects, name, path(settings.storage.folder))
     with store.reading() as connection:
         files = list(named(connection))
-    faults = [fault async for fault in file_faults(FolderStore(path(folder)), files)]
+    faults = [fault async for fault in file_faults(objects, files)]
     return Checked(f"{name} files", f"{len({file.sha256 for file in files})} files", faults)
 
 

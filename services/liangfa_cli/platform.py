@@ -28,6 +28,7 @@ from liangfa_kit.identity import Actor, TokenIssuer, TokenVerifier
 from liangfa_kit.keys import fingerprint, signing_key, trusted_keys
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.opening import open_broker
+from liangfa_kit.objects import ObjectStore
 from liangfa_kit.rpc.client import Channel, Outgoing, connect, forwarded_token
 from liangfa_kit.rpc.health import Readiness
 from liangfa_kit.rpc.local import local_channel
@@ -92,11 +93,11 @@ async def running(
     database = settings.database
     record = supervision = meeting = transfer = None
     if only in {None, record_wiring.NAME}:
-        record = record_wiring.build(folder, broker, clock, screening_rules(settings), database=database)
+        record = _enforcement_record(settings, broker, clock)
     if only in {None, supervision_wiring.NAME}:
         supervision = supervision_wiring.build(folder, broker, clock, database=database, telemetry=measuring, log=log)
     if only in {None, meeting_wiring.NAME}:
-        meeting = meeting_wiring.build(folder, broker, clock, database=database)
+        meeting = meeting_wiring.build(folder, broker, clock, database=database, objects=settings.objects)
     if only in {None, transfer_wiring.NAME}:
         transfer = _case_transfer(settings, broker, clock)
     log_of_events = Dependency("the event log", broker.check, calls_need=False)
@@ -153,9 +154,16 @@ def _channel_to_record(
     return connect(settings.peers.enforcement_record, outgoing, asked, waits=True, certificates=proof)
 
 
+def _enforcement_record(settings: PlatformSettings, broker: Broker, clock: Clock) -> record_wiring.EnforcementRecord:
+    database, objects = settings.database, settings.objects
+    rules = screening_rules(settings)
+    return record_wiring.build(settings.storage.folder, broker, clock, rules, database=database, objects=objects)
+
+
 def _case_transfer(settings: PlatformSettings, broker: Broker, clock: Clock) -> transfer_wiring.CaseTransfer:
     folder, templates = settings.storage.folder, settings.documents.folder
-    return transfer_wiring.build(folder, broker, clock, database=settings.database, template_folder=templates)
+    database, objects = settings.database, settings.objects
+    return transfer_wiring.build(folder, broker, clock, database=database, objects=objects, template_folder=templates)
 
 
 def _issuer(settings: PlatformSettings, clock: Clock) -> TokenIssuer:
@@ -214,7 +222,7 @@ def _record_service(record: record_wiring.EnforcementRecord, events: Dependency)
         trouble = record.relay.state.trouble
         return [f"events wait in the journal: {trouble}"] if trouble else []
 
-    return _service(record_wiring.NAME, record, readiness, events)
+    return _service(record_wiring.NAME, record, readiness, events, record.objects)
 
 
 def _supervision_service(supervision: supervision_wiring.Supervision, events: Dependency) -> Service:
@@ -232,7 +240,7 @@ def _meeting_service(meeting: meeting_wiring.JointMeeting, events: Dependency) -
         waiting = [f"events wait in the journal: {trouble}"] if trouble else []
         return [*waiting, *([f"the consumer has stopped: {halted}"] if halted else [])]
 
-    return _service(meeting_wiring.NAME, meeting, readiness, events)
+    return _service(meeting_wiring.NAME, meeting, readiness, events, meeting.objects)
 
 
 def _transfer_service(transfer: transfer_wiring.CaseTransfer, events: Dependency) -> Service:
@@ -240,7 +248,7 @@ def _transfer_service(transfer: transfer_wiring.CaseTransfer, events: Dependency
         trouble = transfer.relay.state.trouble
         return [f"events wait in the journal: {trouble}"] if trouble else []
 
-    return _service(transfer_wiring.NAME, transfer, readiness, events)
+    return _service(transfer_wiring.NAME, transfer, readiness, events, transfer.objects)
 
 
 Part = (
@@ -251,7 +259,9 @@ Part = (
 )
 
 
-def _service(name: str, part: Part, readiness: Readiness, events: Dependency) -> Service:
+def _service(
+    name: str, part: Part, readiness: Readiness, events: Dependency, files: ObjectStore | None = None
+) -> Service:
     async def ask_database() -> None:
         await part.store.read(lambda connection: connection.execute(sa.select(1)).scalar())
 
@@ -264,12 +274,15 @@ def _service(name: str, part: Part, readiness: Readiness, events: Dependency) ->
             await part.stop()
 
     background = [Background(f"{name}.{run.__qualname__}", run) for run in part.background]
+    needed = [Dependency("the database", ask_database), events]
+    if files is not None:
+        needed.append(Dependency("the store of files", files.check, calls_need=False))
     return Service(
         name,
         part.services,
         lifetime=lifetime,
         background=background,
         readiness=readiness,
-        dependencies=(Dependency("the database", ask_database), events),
+        dependencies=needed,
         gauges=part.gauges,
     )

@@ -25,9 +25,10 @@ from liangfa_kit.messaging import topics
 from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.lease import lease_on
 from liangfa_kit.messaging.relay import Relay
-from liangfa_kit.objects import FolderStore
+from liangfa_kit.object_storage import open_objects
+from liangfa_kit.objects import ObjectStore
 from liangfa_kit.rpc.served import Deadline, Served, served
-from liangfa_kit.settings import Database
+from liangfa_kit.settings import Database, Objects
 from liangfa_kit.store.opening import open_store
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
@@ -49,6 +50,7 @@ class EnforcementRecord:
     """The service, running once `start` was called. `background` are the tasks that must run beside it."""
 
     store: Store
+    objects: ObjectStore
     train: Train
     relay: Relay
     importer: Importer
@@ -92,14 +94,15 @@ def build(
     screening: CaseScreening | None = None,
     *,
     database: Database | None = None,
+    objects: Objects | None = None,
 ) -> EnforcementRecord:
     """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`."""
     store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS, visible_rows)
     train = Train(store, Board(KIT, clock, UuidSequence(clock)))
     rules = screening or CaseScreening()
     cases, imports = CaseCommands(rules), ImportCommands(rules)
-    objects = FolderStore(files_path(folder))
-    importer = Importer(train, store, objects, imports, clock)
+    files = open_objects(objects or Objects(), NAME, files_path(folder))
+    importer = Importer(train, store, files, imports, clock)
     services = (
         served(
             case_service_pb2_grpc.add_CaseServiceServicer_to_server,
@@ -113,16 +116,16 @@ def build(
         ),
         served(
             import_service_pb2_grpc.add_ImportServiceServicer_to_server,
-            ImportServicer(train, store, objects, imports, importer),
+            ImportServicer(train, store, files, imports, importer),
             authority=authorise,
             deadlines=dict.fromkeys(("ImportTable", "ResumeImport", "WatchImport"), _IMPORT_DEADLINE),
         ),
         served(
             evidence_service_pb2_grpc.add_EvidenceServiceServicer_to_server,
-            EvidenceServicer(train, store, objects, cases),
+            EvidenceServicer(train, store, files, cases),
             authority=authorise,
         ),
     )
     lease = lease_on(store, KIT, train, clock, TOPIC)
     relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC, lease=lease)
-    return EnforcementRecord(store, train, relay, importer, services)
+    return EnforcementRecord(store, files, train, relay, importer, services)

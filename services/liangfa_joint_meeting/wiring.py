@@ -42,10 +42,11 @@ from liangfa_kit.messaging.broker import Broker
 from liangfa_kit.messaging.consumer import Consumer, service_actor
 from liangfa_kit.messaging.lease import lease_on
 from liangfa_kit.messaging.relay import Relay
-from liangfa_kit.objects import FolderStore
+from liangfa_kit.object_storage import open_objects
+from liangfa_kit.objects import ObjectStore
 from liangfa_kit.rpc.served import Served, served
 from liangfa_kit.scheduler import Alarm, Scheduler
-from liangfa_kit.settings import Database
+from liangfa_kit.settings import Database, Objects
 from liangfa_kit.store.opening import open_store
 from liangfa_kit.store.port import Store
 from liangfa_kit.train import Train
@@ -70,6 +71,7 @@ class JointMeeting:
     """The service, running once `start` was called. `background` are the tasks that must run beside it."""
 
     store: Store
+    objects: ObjectStore
     train: Train
     relay: Relay
     consumer: Consumer
@@ -117,10 +119,12 @@ def build(
     rule: ReplyRule | None = None,
     *,
     database: Database | None = None,
+    objects: Objects | None = None,
     heartbeat_seconds: float = 15.0,
 ) -> JointMeeting:
     """Build the service on the database that the settings name, migrated; without one on SQLite under `folder`."""
     store = open_store(database or Database(), NAME, database_path(folder), _MIGRATIONS)
+    files = open_objects(objects or Objects(), NAME, files_path(folder))
     ids = UuidSequence(clock)
     train = Train(store, Board(KIT, clock, ids))
 
@@ -136,29 +140,13 @@ def build(
     asking = AskingCommands(rule or ReplyRule())
     consultations = ConsultationServicer(train, store, asking, Talk(train, hub, marks), clock, ids, case_facts)
     services = (
-        served(
-            consultation_service_pb2_grpc.add_ConsultationServiceServicer_to_server,
-            consultations,
-            authority=authorise,
+        _served(consultation_service_pb2_grpc.add_ConsultationServiceServicer_to_server, consultations),
+        _served(
+            precedent_service_pb2_grpc.add_PrecedentServiceServicer_to_server, PrecedentServicer(train, store, clock)
         ),
-        served(
-            precedent_service_pb2_grpc.add_PrecedentServiceServicer_to_server,
-            PrecedentServicer(train, store, clock),
-            authority=authorise,
-        ),
-        served(
-            meeting_service_pb2_grpc.add_MeetingServiceServicer_to_server,
-            MeetingServicer(train, store, clock),
-            authority=authorise,
-        ),
-        served(
-            file_service_pb2_grpc.add_FileServiceServicer_to_server,
-            FileServicer(train, store, FolderStore(files_path(folder)), case_facts),
-            authority=authorise,
-        ),
-        served(
-            unit_service_pb2_grpc.add_UnitServiceServicer_to_server, UnitServicer(train, store), authority=authorise
-        ),
+        _served(meeting_service_pb2_grpc.add_MeetingServiceServicer_to_server, MeetingServicer(train, store, clock)),
+        _served(file_service_pb2_grpc.add_FileServiceServicer_to_server, FileServicer(train, store, files, case_facts)),
+        _served(unit_service_pb2_grpc.add_UnitServiceServicer_to_server, UnitServicer(train, store)),
     )
     lease = lease_on(store, KIT, train, clock, TOPIC)
     relay = Relay(store, KIT, train, broker, source=NAME, topic=TOPIC, lease=lease)
@@ -168,7 +156,11 @@ def build(
     )  # fmt: skip
     alarms = (_reply_alarm(store, train, hub), _task_done(store, train), _task_alarm(store, train))
     scheduler = Scheduler(clock, [*alarms, _meeting_alarm(store, train)])
-    return JointMeeting(store, train, relay, consumer, hub, marks, scheduler, case_facts, services)
+    return JointMeeting(store, files, train, relay, consumer, hub, marks, scheduler, case_facts, services)
+
+
+def _served(add: Callable[[Any, Any], None], servicer: Any) -> Served:
+    return served(add, servicer, authority=authorise)
 
 
 def _reply_alarm(store: Store, train: Train, hub: Hub) -> Alarm:

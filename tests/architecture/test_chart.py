@@ -120,6 +120,7 @@ def test_two_replicas_of_each_and_files_that_both_can_write() -> None:
     assert {name for name, one in values()["services"].items() if "files" in one} == {
         "enforcement_record",
         "case_transfer",
+        "joint_meeting",
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from liangfa_kit.errors import NotFound
+from liangfa_kit.object_storage import BucketStore
 from liangfa_kit.objects import PIECE_BYTES, ContentMismatch, FolderStore, ObjectStore, OffsetMismatch
 
 pytestmark = pytest.mark.asyncio
@@ -16,8 +17,10 @@ CONTENT = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture(params=["folder"])
-def objects(tmp_path: Path) -> ObjectStore:
+@pytest.fixture(params=["folder", "bucket"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "bucket":
+        return BucketStore(request.getfixturevalue("bucket"), "tests")
     return FolderStore(tmp_path / "objects")
 
 
@@ -34,6 +37,35 @@ async def test_a_file_comes_back_as_it_was_sent(objects: ObjectStore) -> None:
     assert await kept(objects) == CONTENT
     assert await kept(objects, PIECE_BYTES + 7) == CONTENT[PIECE_BYTES + 7 :]
     assert (await objects.local_path(SHA256)).read_bytes() == CONTENT
+
+
+async def test_a_store_that_is_there_says_so(objects: ObjectStore) -> None:
+    """A round trip ends without a word."""
+    await objects.check()
+
+
+async def test_a_file_that_is_not_there_is_told(objects: ObjectStore) -> None:
+    """Read or fetched; and what is read from beyond its end is empty."""
+    with pytest.raises(NotFound) as missing:
+        await kept(objects)
+    assert missing.value.reason == "FILE_MISSING"
+    with pytest.raises(NotFound):
+        await objects.local_path(SHA256)
+    await objects.append("u1", 0, CONTENT)
+    await objects.finish("u1", len(CONTENT), SHA256)
+    assert await kept(objects, len(CONTENT)) == b""
+
+
+async def test_pieces_of_two_senders_of_one_file_fit_together(objects: ObjectStore) -> None:
+    """A second connection goes on with other piece sizes; each piece is taken once, at the end there is the file."""
+    ends = 0
+    for size in (1000, 70_000, 3, 300_000, len(CONTENT)):
+        piece = CONTENT[ends : ends + size]
+        ends = await objects.append("u1", ends, piece)
+        with pytest.raises(OffsetMismatch):
+            await objects.append("u1", ends - 1, b"x")
+    await objects.finish("u1", len(CONTENT), SHA256)
+    assert await kept(objects) == CONTENT
 
 
 async def test_a_broken_upload_goes_on_where_it_ended(objects: ObjectStore) -> None:

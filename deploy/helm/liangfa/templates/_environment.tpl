@@ -20,6 +20,17 @@
   valueFrom: {secretKeyRef: {name: {{ $values.kafka.secret | quote }}, key: user}}
 - {name: LIANGFA_KAFKA__PASSWORD_FILE, value: /secrets/kafka/password}
 {{- end }}
+{{- if $values.objects.endpoint }}
+- {name: LIANGFA_OBJECTS__ENDPOINT, value: {{ $values.objects.endpoint | quote }}}
+- {name: LIANGFA_OBJECTS__BUCKET, value: {{ $values.objects.bucket | quote }}}
+- {name: LIANGFA_OBJECTS__PREFIX, value: {{ $values.objects.prefix | quote }}}
+- {name: LIANGFA_OBJECTS__REGION, value: {{ $values.objects.region | quote }}}
+- {name: LIANGFA_OBJECTS__TLS, value: {{ $values.objects.tls | quote }}}
+- name: LIANGFA_OBJECTS__ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ $values.objects.secret | quote }}, key: access-key}}
+- name: LIANGFA_OBJECTS__SECRET_KEY
+  valueFrom: {secretKeyRef: {name: {{ $values.objects.secret | quote }}, key: secret-key}}
+{{- end }}
 - {name: LIANGFA_IDENTITY__KEY_FOLDER, value: /keys}
 {{- if $values.tls.enabled }}
 - {name: LIANGFA_TLS__CERTIFICATE, value: /secrets/tls/tls.crt}
