@@ -96,24 +96,25 @@ class Loaded:
     """The rows and stream heads that a train has in memory, as the cars before have left them."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[sa.Table, str | int], Row | None] = {}
-        self._by_column: dict[tuple[sa.Table, str], dict[str | int, dict[str | int, None]]] = {}
+        self._rows: dict[sa.Table, dict[str | int, Row | None]] = {}
+        self._by_column: dict[sa.Table, dict[str, dict[str | int, dict[str | int, None]]]] = {}
         self._heads: dict[str, Head] = {}
 
     def add(self, need: Need, rows: Iterable[Row]) -> None:
         """Take in the result of one query."""
         key_name = primary_key(need.table)
+        known = self._rows.setdefault(need.table, {})
         if need.column == key_name:
             for key in need.keys:
-                self._rows.setdefault((need.table, key), None)
-        else:
-            members = self._by_column.setdefault((need.table, need.column), {})
-            for key in need.keys:
-                members.setdefault(key, {})
+                known.setdefault(key, None)
+            known.update((row[key_name], row) for row in rows)
+            return
+        members = self._by_column.setdefault(need.table, {}).setdefault(need.column, {})
+        for key in need.keys:
+            members.setdefault(key, {})
         for row in rows:
-            self._rows[need.table, row[key_name]] = row
-            if need.column != key_name:
-                self._by_column[need.table, need.column][row[need.column]][row[key_name]] = None
+            known[row[key_name]] = row
+            members[row[need.column]][row[key_name]] = None
 
     def add_head(self, stream: str, head: Head) -> None:
         """Take in a stream's head."""
@@ -122,14 +123,14 @@ class Loaded:
     def row(self, table: sa.Table, key: str | int) -> Row | None:
         """Return a row that was needed by its primary key (or that an earlier car saved)."""
         try:
-            return self._rows[table, key]
+            return self._rows[table][key]
         except KeyError:
             raise LookupError(f"{table.name}[{key}] was read but not declared as needed") from None
 
     def keys(self, table: sa.Table, column: str, key: str | int) -> dict[str | int, None]:
         """Return the primary keys of the rows whose `column` is `key`, in order of arrival."""
         try:
-            return self._by_column[table, column][key]
+            return self._by_column[table][column][key]
         except KeyError:
             raise LookupError(f"{table.name}.{column}={key} was read but not declared as needed") from None
 
@@ -140,15 +141,15 @@ class Loaded:
     def merge(self, changes: Changes) -> None:
         """Make a successful car's changes visible to those after it."""
         for table, rows in changes.saved.items():
-            columns = [(column, index) for (of, column), index in self._by_column.items() if of is table]
-            for key, row in rows.items():
-                before = self._rows.get((table, key))
-                self._rows[table, key] = row
-                for column, index in columns:
+            known = self._rows.setdefault(table, {})
+            for column, index in self._by_column.get(table, {}).items():
+                for key, row in rows.items():
+                    before = known.get(key)
                     if before is not None and before[column] in index:
                         index[before[column]].pop(key, None)
                     if row is not None and row.get(column) in index:
                         index[row[column]][key] = None
+            known.update(rows)
         for event in changes.events:
             self._heads[event.stream] = Head(event.version, self.head(event.stream).hash)
 
@@ -160,7 +161,7 @@ class Work:
         self._loaded = loaded
         self._ids = ids
         self._versions: dict[str, int] = {}
-        self._indexes: dict[tuple[sa.Table, str], dict[Any, dict[str | int, None]]] = {}
+        self._indexes: dict[sa.Table, dict[str, dict[Any, dict[str | int, None]]]] = {}
         self.changes = Changes()
         self.now = now
         self.actor = call.actor
@@ -191,9 +192,10 @@ class Work:
 
         A handler that saves hundreds of rows and asks after each one must not look through all of them every time.
         """
-        index = self._indexes.get((table, column))
+        indexes = self._indexes.setdefault(table, {})
+        index = indexes.get(column)
         if index is None:
-            index = self._indexes[table, column] = {}
+            index = indexes[column] = {}
             for key, row in self.changes.saved.get(table, {}).items():
                 if row is not None:
                     index.setdefault(row.get(column), {})[key] = None
@@ -202,9 +204,13 @@ class Work:
     def save(self, table: sa.Table, row: Mapping[str, Any]) -> None:
         """Insert or replace a whole row by primary key. Columns left out become NULL."""
         key = row[primary_key(table)]
-        self.changes.saved.setdefault(table, {})[key] = row
-        for (of, column), index in self._indexes.items():
-            if of is table:
+        saved = self.changes.saved
+        if table in saved:
+            saved[table][key] = row
+        else:
+            saved[table] = {key: row}
+        if table in self._indexes:
+            for column, index in self._indexes[table].items():
                 index.setdefault(row.get(column), {})[key] = None
 
     def remove(self, table: sa.Table, key: str | int) -> None:

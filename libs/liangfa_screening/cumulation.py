@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -47,7 +46,7 @@ def summed(
 def _plus(fact: FactFound | None, name: str, label: str, amount: float) -> FactFound:
     if fact is None:
         return FactFound(name, label, amount, origin="earlier")
-    return replace(fact, value=fact.value + amount, origin="earlier")
+    return fact._replace(value=fact.value + amount, origin="earlier")
 
 
 def prior_penalties(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from liangfa_screening.extraction import FactFound, Text
 from liangfa_screening.measured import METALS_A, METALS_B, ORDINARY, excesses
 from liangfa_screening.quantities import UNITS, number
-from liangfa_screening.recidivism import earlier_penalties
+from liangfa_screening.recidivism import PRIOR_PENALTIES, earlier_penalties
 
 _UNSOLD = re.compile(
     r"尚未(?:销|售|卖)|未(?:销售|售出|卖出)|库存|待售|待销|现场(?:查获|查扣|查封|扣押|发现)|仓库内?|查获|查扣|货架"
@@ -31,30 +32,10 @@ _PERSON = re.compile(
 )
 
 
-def derive(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
+def derive(facts: dict[str, FactFound], wanted: frozenset[str], text: Text, labels: dict[str, str]) -> None:
     """Add to `facts` what `wanted` asks for and what follows from the text's other figures. Found facts stay."""
-    if "offender_is_unit" in wanted and "offender_is_unit" not in facts:
-        facts["offender_is_unit"] = _unit_or_person(text, labels)
-    if any(name.startswith("prior_admin") for name in wanted):
-        earlier_penalties(facts, wanted, text, labels)
-    if "deaths" in wanted:
-        _casualties(facts, text, labels)
-    if "vat_invoice_tax_amount" in wanted or "invoice_tax_amount" in wanted:
-        _invoice_tax(facts, wanted, text, labels)
-    if "unpaid_single_worker_amount" in wanted:
-        _wages(facts, text, labels)
-    if "real_danger_of_major_accident" in wanted:
-        _danger(facts, text, labels)
-    if "lending_rate_annual_pct" in wanted:
-        _rate(facts, text, labels)
-    if "pyramid_levels" in wanted:
-        _levels(facts, text, labels)
-    if wanted & _MEASURED:
-        _measured(facts, wanted, text, labels)
-    if "school_bus_or_passenger_severe_overload_or_speeding" in wanted:
-        _overload(facts, text, labels)
-    if wanted & {"sales_amount", "goods_value_unsold", "illegal_business_amount", "goods_value"}:
-        _amounts(facts, text, labels)
+    for step in _steps(wanted):
+        step(facts, wanted, text, labels)
 
 
 _DANGEROUS_GOODS = re.compile(
@@ -67,7 +48,7 @@ reading to be checked (the result says so), not law."""
 _HARMLESS = re.compile(r"空旷|远离|独立(?:库房|仓库)|专用仓库|不具有|不足以|未达到|无现实|没有现实|少量|农机|自用|零星")
 
 
-def _danger(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+def _danger(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     """Judge from a large quantity of dangerous goods without a licence that the danger was real."""
     name, unlicensed = "real_danger_of_major_accident", facts.get("unlicensed_high_risk_operation")
     if name in facts or unlicensed is None or not unlicensed.value or _HARMLESS.search(text.text):
@@ -76,18 +57,18 @@ def _danger(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> 
         near = text.text[max(0, quantity.start - 40) : quantity.end + 20]
         if quantity.value >= _MUCH[quantity.kind] and not quantity.role and _DANGEROUS_GOODS.search(near):
             read = text.found(name, labels.get(name, name), True, quantity.start, quantity.end)
-            facts[name] = replace(read, origin="assumed")
+            facts[name] = read._replace(origin="assumed")
             return
 
 
 _PYRAMID = re.compile(r"层级|下线|多级|逐级|上下级|上级|级别|拉人头|金字塔|裂变|直推")
 
 
-def _levels(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+def _levels(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     """Take a network with lines of members, whose depth is not told, for one of three levels: to be checked."""
     if "pyramid_levels" not in facts and (match := _PYRAMID.search(text.text)):
         read = text.found("pyramid_levels", labels.get("pyramid_levels", ""), 3, match.start(), match.end())
-        facts["pyramid_levels"] = replace(read, origin="assumed")
+        facts["pyramid_levels"] = read._replace(origin="assumed")
 
 
 _WITH_TAX = re.compile(r"(?:价税合计|票面|面额|开具|虚开|开票|专票|发票)[^。；]{0,24}$")
@@ -105,7 +86,7 @@ def _invoice_tax(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Te
         if told and name in wanted and name not in facts:
             most = max(told)
             read = text.found(name, labels.get(name, name), round(most.value * _TAX_SHARE, 2), most.start, most.end)
-            facts[name] = replace(read, origin="assumed")
+            facts[name] = read._replace(origin="assumed")
 
 
 _RATE = re.compile(
@@ -115,7 +96,7 @@ _PERIODS = {"月": 12, "周": 52, "日": 365, "天": 365}
 _PARTS = {"%": 1.0, "分": 1.0, "角": 10.0, "厘": 0.1}
 
 
-def _rate(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+def _rate(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     """Read interest told by the month, week or day (月息5分 is 60 % a year)."""
     name = "lending_rate_annual_pct"
     match = None if name in facts else text.once("rate", _RATE.search)
@@ -138,7 +119,7 @@ _CASUALTIES = re.compile(
 )
 
 
-def _casualties(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+def _casualties(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     """Read 3死2伤 and 一死一重伤; injuries whose grade is not told count for nothing."""
     match = text.once("casualties", _CASUALTIES.search)
     if match is None:
@@ -156,7 +137,7 @@ _MANY_WORKERS_CLAIM = 150_000.0
 _WORKERS = re.compile("农民工|工人|民工|员工|职工|劳动者|工资")
 
 
-def _wages(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+def _wages(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     """Find one worker's months and claim; judge from a large claim that there were many workers."""
     single, months, whole = "unpaid_single_worker_amount", "unpaid_months_single", facts.get("unpaid_amount")
     for month in text.of_kinds(("month",)):
@@ -209,7 +190,7 @@ def _measured(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text,
             facts[name] = text.found(name, labels.get(name, name), True, excess.start, excess.end)
 
 
-def _overload(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+def _overload(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     name = "school_bus_or_passenger_severe_overload_or_speeding"
     match = _LOAD.search(text.text)
     if match is not None and name not in facts:
@@ -217,16 +198,19 @@ def _overload(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -
         facts[name] = text.found(name, labels.get(name, name), severe, match.start(), match.end())
 
 
-def _unit_or_person(text: Text, labels: dict[str, str]) -> FactFound:
-    label = labels.get("offender_is_unit", "")
+def _unit_or_person(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
+    name = "offender_is_unit"
+    if name in facts:
+        return
     head = text.text[: text.offset + 40]
     match = _UNIT.search(head)
     if match and not _PERSON.search(head):
-        return text.found("offender_is_unit", label, True, match.start(), match.end())
-    return FactFound("offender_is_unit", label, False, origin="assumed")
+        facts[name] = text.found(name, labels.get(name, ""), True, match.start(), match.end())
+    else:
+        facts[name] = FactFound(name, labels.get(name, ""), False, origin="assumed")
 
 
-def _amounts(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+def _amounts(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     value = facts.get("goods_value")
     if value is None and not facts.keys() & {"sales_amount", "goods_value_unsold", "illegal_business_amount"}:
         value = _priced(text, labels)
@@ -277,3 +261,26 @@ def _priced(text: Text, labels: dict[str, str]) -> FactFound | None:
 
 def _as(source: FactFound, name: str, labels: dict[str, str], value: Any) -> FactFound:
     return FactFound(name, labels.get(name, name), value, source.text, source.start, source.end, "derived", source.part)
+
+
+_Step = Callable[[dict[str, FactFound], AbstractSet[str], Text, dict[str, str]], None]
+_STEPS: tuple[tuple[frozenset[str], _Step], ...] = (
+    (frozenset({"offender_is_unit"}), _unit_or_person),
+    (PRIOR_PENALTIES, earlier_penalties),
+    (frozenset({"deaths"}), _casualties),
+    (frozenset({"vat_invoice_tax_amount", "invoice_tax_amount"}), _invoice_tax),
+    (frozenset({"unpaid_single_worker_amount"}), _wages),
+    (frozenset({"real_danger_of_major_accident"}), _danger),
+    (frozenset({"lending_rate_annual_pct"}), _rate),
+    (frozenset({"pyramid_levels"}), _levels),
+    (_MEASURED, _measured),
+    (frozenset({"school_bus_or_passenger_severe_overload_or_speeding"}), _overload),
+    (frozenset({"sales_amount", "goods_value_unsold", "illegal_business_amount", "goods_value"}), _amounts),
+)
+"""In this order, each where one of its facts is asked for."""
+
+
+@lru_cache(maxsize=1024)
+def _steps(wanted: frozenset[str]) -> tuple[_Step, ...]:
+    """Return the steps for an offence that asks for `wanted`: settled once, most offences need one or two."""
+    return tuple(step for asked, step in _STEPS if not asked.isdisjoint(wanted))

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import add, eq, ge, gt, le, lt, mul, ne, sub
 from typing import Any
 
 Value = float | int | bool | str | None
@@ -20,6 +21,7 @@ Facts = Mapping[str, Any]
 Evaluate = Callable[[Facts], Value]
 
 _TOKEN = re.compile(r"\s*(?:(\d+\.\d+|\d+)|([A-Za-z_]\w*)|'([^']*)'|(\|\||&&|[=!<>]=|[-+*/<>!?:()]))")
+_CONSTANTS = frozenset({"number", "text", "bool"})
 _COMPARISONS = ("==", "!=", ">=", "<=", ">", "<")
 
 
@@ -137,16 +139,14 @@ def compiled(node: Node, scale: float = 1.0) -> Evaluate:
     A scaled count is rounded up (reading rules of the library): 0.8 of 10 persons is 8, of 1 is 1.
     """
     kind = node.kind
-    if kind in {"number", "text", "bool"}:
+    if kind in _CONSTANTS:
         constant = node.value
         return lambda _facts: constant
     if kind == "name":
         name = node.value
         return lambda facts: facts.get(name)
-    if kind == "||":
-        return _either(compiled(node.parts[0], scale), compiled(node.parts[1], scale))
-    if kind == "&&":
-        return _both(compiled(node.parts[0], scale), compiled(node.parts[1], scale))
+    if kind in {"||", "&&"}:
+        return (_any if kind == "||" else _all)(tuple(compiled(part, scale) for part in _chain(node, kind)))
     if kind == "!":
         return _negated(compiled(node.parts[0]))
     if kind == "?:":
@@ -161,6 +161,8 @@ def _binary_operation(node: Node, scale: float) -> Evaluate:
     if scale != 1.0 and node.kind in {">=", ">"}:
         right = _scaled(right, scale)
     operation = _OPERATIONS[node.kind]
+    if node.parts[0].kind == "name" and node.parts[1].kind in _CONSTANTS:
+        return _compared(node.parts[0].value, operation, right({}))
 
     def evaluate(facts: Facts) -> Value:
         a = left(facts)
@@ -173,41 +175,62 @@ def _binary_operation(node: Node, scale: float) -> Evaluate:
 
 
 _OPERATIONS: dict[str, Callable[[Any, Any], Value]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    ">=": lambda a, b: a >= b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    "<": lambda a, b: a < b,
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
+    "==": eq,
+    "!=": ne,
+    ">=": ge,
+    "<=": le,
+    ">": gt,
+    "<": lt,
+    "+": add,
+    "-": sub,
+    "*": mul,
     "/": lambda a, b: a / b if b else None,
 }
 
 
-def _either(left: Evaluate, right: Evaluate) -> Evaluate:
+def _compared(name: str, operation: Callable[[Any, Any], Value], constant: Value) -> Evaluate:
+    """Return the operation on a fact and a constant: what most bounds are, in one call instead of three."""
+
     def evaluate(facts: Facts) -> Value:
-        a = left(facts)
-        if a is True:
-            return True
-        b = right(facts)
-        if b is True:
-            return True
-        return None if a is None or b is None else False
+        value = facts.get(name)
+        return None if value is None else operation(value, constant)
 
     return evaluate
 
 
-def _both(left: Evaluate, right: Evaluate) -> Evaluate:
+def _chain(node: Node, kind: str) -> Iterator[Node]:
+    """Yield the operands of a row of the same operator: a && b && c are three."""
+    for part in node.parts:
+        if part.kind == kind:
+            yield from _chain(part, kind)
+        else:
+            yield part
+
+
+def _any(parts: tuple[Evaluate, ...]) -> Evaluate:
     def evaluate(facts: Facts) -> Value:
-        a = left(facts)
-        if a is False:
-            return False
-        b = right(facts)
-        if b is False:
-            return False
-        return None if a is None or b is None else True
+        result: Value = False
+        for part in parts:
+            value = part(facts)
+            if value is True:
+                return True
+            if value is None:
+                result = None
+        return result
+
+    return evaluate
+
+
+def _all(parts: tuple[Evaluate, ...]) -> Evaluate:
+    def evaluate(facts: Facts) -> Value:
+        result: Value = True
+        for part in parts:
+            value = part(facts)
+            if value is False:
+                return False
+            if value is None:
+                result = None
+        return result
 
     return evaluate
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from liangfa_screening.lexicon import Extractor
 from liangfa_screening.needles import ALL, Pattern
@@ -37,8 +36,7 @@ _NEAR = 20
 _AFTER = 40
 
 
-@dataclass(frozen=True, slots=True)
-class FactFound:
+class FactFound(NamedTuple):
     """A fact's value and where it stands. `origin`: narrative, cause, given, derived, earlier or assumed.
 
     `part` is the text that `start` and `end` count in: narrative or cause; empty when there are no words.

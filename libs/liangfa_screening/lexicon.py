@@ -128,6 +128,14 @@ class Extractor:
         yield from (cue for cue in (self.before, self.after, self.refused) if cue is not None)
         yield from (pattern for _, pattern in self.choose)
 
+    def telling(self) -> int:
+        """Return the bits of the expressions one of which must match before the text tells of the fact (no fallback)."""
+        bits = 0
+        for pattern in self.patterns():
+            if pattern is not self.refused:
+                bits |= pattern.bit
+        return bits
+
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:

@@ -150,9 +150,9 @@ class WordFinder:
             self._automaton.add_word(_bytewise(word), word)
         self._automaton.make_automaton()
 
-    def find(self, text: str) -> set[str]:
+    def find(self, text: str) -> frozenset[str]:
         """Return the words that stand in `text`."""
-        return {word for _, word in self._automaton.iter(_bytewise(text))}
+        return frozenset([word for _, word in self._automaton.iter(_bytewise(text))])
 
 
 def _bytewise(text: str) -> str:

@@ -10,6 +10,7 @@ from liangfa_screening.derived import derive
 from liangfa_screening.extraction import FactFound, Text, extract
 from liangfa_screening.lexicon import Extractor
 from liangfa_screening.library import Fact, Library, Offence
+from liangfa_screening.needles import ALL
 
 _AMOUNTS = frozenset({"sales_amount", "goods_value_unsold", "illegal_business_amount"})
 Cache = dict[str, FactFound | None]
@@ -21,7 +22,8 @@ class _Plan:
     """What is looked for on behalf of one offence, settled once."""
 
     wanted: frozenset[str]
-    steps: tuple[tuple[str, Extractor | None, Fact], ...]
+    steps: tuple[tuple[str, Extractor | None, Fact, int, FactFound | None], ...]
+    """Facts to read: name, how, what it is, the patterns that could tell of it, and what is taken when none of them can."""
     assumed: tuple[FactFound, ...]
 
 
@@ -36,12 +38,16 @@ class FactReader:
         """Return the facts of `offence` that are known; `cache` belongs to `text`."""
         plan = self._plans[offence.id]
         facts: dict[str, FactFound] = {}
-        for name, extractor, fact in plan.steps:
+        live = text.live
+        for name, extractor, fact, patterns, silent in plan.steps:
             found = given.get(name)
             if found is None:
-                if name not in cache:
-                    cache[name] = None if extractor is None else extract(extractor, fact.label_zh, text, fact.cel_type)
-                found = cache[name]
+                if not live & patterns:
+                    found = silent
+                elif name in cache:
+                    found = cache[name]
+                elif extractor is not None:
+                    found = cache[name] = extract(extractor, fact.label_zh, text, fact.cel_type)
             if found is not None:
                 facts[name] = found
         derive(facts, plan.wanted, text, self.labels)
@@ -61,7 +67,7 @@ def _plan(offence: Offence, library: Library) -> _Plan:
     return _Plan(
         wanted=wanted,
         steps=tuple(
-            (name, library.lexicon.extractors.get(name), library.facts[name]) for name in (*offence.facts, *support)
+            _step(library.facts[name], library.lexicon.extractors.get(name)) for name in (*offence.facts, *support)
         ),
         assumed=tuple(
             _assumed(library.facts[name], presumed.get(name))
@@ -71,6 +77,15 @@ def _plan(offence: Offence, library: Library) -> _Plan:
             or any(name in standard.exclusions for standard in offence.standards)
         ),
     )
+
+
+def _step(fact: Fact, extractor: Extractor | None) -> tuple[str, Extractor | None, Fact, int, FactFound | None]:
+    if extractor is None:
+        return fact.name, None, fact, 0, None
+    default = extractor.default
+    silent = None if default is None else FactFound(fact.name, fact.label_zh, default, origin="assumed")
+    patterns = ALL if extractor.falls_back else extractor.telling()
+    return fact.name, extractor, fact, patterns, silent
 
 
 def _assumed(fact: Fact, presumed: Any) -> FactFound:

@@ -15,6 +15,8 @@ _WINDOWS = {
     "prior_admin_penalties_5y": 5,
     "prior_admin_penalties_total": 200,
 }
+PRIOR_PENALTIES = frozenset(_WINDOWS)
+"""The facts that count earlier penalties."""
 _PUNISHED = r"(?:被|受(?:到|过)?|予以|给予|作出|遭|由)[^。；]{0,22}?(?:行政)?(?:处罚|罚款|罚过|罚(?=[后了，。；])|查处|处理过|罚没|处以)"
 _YEARS = r"(?:19|20)\d\d年(?:度)?(?:\d{1,2}月)?(?:份)?(?:\d{1,2}日)?(?:以来)?"
 _MONTH = r"\d{1,2}月(?:\d{1,2}日)?"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 
 from liangfa_screening.lexicon import Groups, Recognition
 from liangfa_screening.library import Library, Offence
@@ -16,6 +17,7 @@ _AGENCY_WEIGHT = 1.5
 _YIELD = 3
 _BRACKETS = re.compile("（[^）]*）")
 _SHORTEST_NAME = 4
+_MOST_CAUSES = 1_024
 _SHARED_NAMES = frozenset({"非法经营", "侵犯注册商标专用权", "生产", "销售", "伪造", "变造", "买卖"})
 
 
@@ -59,6 +61,7 @@ class Recogniser:
                 self._named.setdefault(cause, []).append(gate)
             terms.update(gate.terms, gate.against, gate.yields, gate.causes)
         self.finder = WordFinder(terms.union(words))
+        self._in_cause = lru_cache(_MOST_CAUSES)(self.finder.find)  # a few hundred causes make up most of the cases
         self._lexicon = library.lexicon
 
     def candidates(
@@ -66,7 +69,7 @@ class Recogniser:
     ) -> list[Candidate]:
         """Return candidates, strongest first; `text` is cause and narrative, normalised, `present` what was found in it."""
         hits = self.finder.find(text) if present is None else present
-        in_cause = self.finder.find(text[:cause_length])
+        in_cause = self._in_cause(text[:cause_length])
         called = {gate.offence.id: gate for term in self._calls.keys() & hits for gate in self._calls[term]}
         called.update((gate.offence.id, gate) for term in in_cause for gate in self._named.get(term, ()))
         if not called:

@@ -7,10 +7,11 @@ same bytes that were hashed. Extensions: `ce_position` (journal position), `ce_s
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, overload
 
 import orjson
 from google.protobuf import descriptor_pool, message_factory
@@ -19,6 +20,29 @@ from google.protobuf.message import Message as ProtoMessage
 from liangfa_kit.clock import beijing_date, from_micros, to_micros
 from liangfa_kit.journal import Entry
 from liangfa_kit.messaging.broker import Delivery, Message
+
+T = TypeVar("T")
+
+
+class _Once(Generic[T]):
+    """A property that is worked out at its first use. The library's `cached_property` takes a lock until Python 3.12."""
+
+    def __init__(self, work_out: Callable[[Any], T]) -> None:
+        self._work_out = work_out
+        self._name = work_out.__name__
+        self.__doc__ = work_out.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> _Once[T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> T | _Once[T]:
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._work_out(instance)
+        return value
 
 
 @dataclass(frozen=True)
@@ -39,12 +63,12 @@ class Event:
     partition: int
     offset: int
 
-    @cached_property
+    @_Once
     def at(self) -> datetime:
         """When the event was recorded, aware UTC."""
         return from_micros(self.at_micros)
 
-    @cached_property
+    @_Once
     def beijing_date(self) -> date:
         """The calendar date in China on which the event was recorded."""
         return beijing_date(self.at)
@@ -54,13 +78,13 @@ class Event:
         """The W3C trace id of the command that it came of, empty when none is known."""
         return self.traceparent[3:35] if self.traceparent else ""
 
-    @cached_property
+    @_Once
     def actor(self) -> dict[str, Any]:
         """Who acted: person, name, agency, region, roles."""
         actor: dict[str, Any] = orjson.loads(self.actor_text)
         return actor
 
-    @cached_property
+    @_Once
     def message(self) -> ProtoMessage:
         """The event itself. Raises KeyError for a type this process does not know, DecodeError for bad bytes."""
         return _message_class(self.type).FromString(self.payload)
