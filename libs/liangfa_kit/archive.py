@@ -15,7 +15,7 @@ from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,7 @@ def _write(folder: Path, part: list[Entry]) -> None:
 
 
 def _line(entry: Entry) -> dict[str, Any]:
-    line = asdict(entry)
+    line = entry._asdict()
     return {**line, "payload": b64encode(entry.payload).decode(), **{n: line[n].hex() for n in _HASHES}}
 
 

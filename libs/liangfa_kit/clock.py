@@ -54,6 +54,11 @@ def beijing_date(at: datetime) -> date:
     return at.astimezone(BEIJING).date()
 
 
+def beijing_date_of(micros: int) -> date:
+    """Return the calendar date in China at an instant as tables keep it (microseconds since 1970-01-01T00:00Z)."""
+    return date.fromordinal(_EPOCH_DAY + (micros + _AHEAD_MICROS) // _DAY_MICROS)
+
+
 def to_micros(at: datetime) -> int:
     """Return microseconds since 1970-01-01T00:00Z: how instants are stored in every table."""
     delta = at - _EPOCH
@@ -66,3 +71,6 @@ def from_micros(micros: int) -> datetime:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
+_DAY_MICROS = 86_400_000_000
+_AHEAD_MICROS = 8 * 3_600_000_000

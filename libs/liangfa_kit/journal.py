@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -25,8 +26,7 @@ DIGESTS = ("sha256", "sm3")
 """Digests an entry may name. SM3 (GB/T 32905) is used where the operator asks for it and OpenSSL has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One journal entry, as stored, published and verified.
 
     `position` counts without gaps over the whole journal from 1; `version` counts without gaps within the
@@ -98,8 +98,7 @@ class Fault:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The last version and hash of a stream, kept beside the journal."""
 
     version: int

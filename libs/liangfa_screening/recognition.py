@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from liangfa_screening.lexicon import Groups, Recognition
 from liangfa_screening.library import Library, Offence
@@ -21,8 +22,7 @@ _MOST_CAUSES = 1_024
 _SHARED_NAMES = frozenset({"非法经营", "侵犯注册商标专用权", "生产", "销售", "伪造", "变造", "买卖"})
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An offence that the text may be about, with how strongly. `in_cause`: the cause speaks of it too."""
 
     offence: Offence

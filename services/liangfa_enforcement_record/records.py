@@ -8,7 +8,7 @@ from typing import Any
 
 from liangfa_enforcement_record.screening import Screened
 from liangfa_enforcement_record.validation import to_hao
-from liangfa_kit.clock import beijing_date, from_micros
+from liangfa_kit.clock import beijing_date_of
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_protos.enforcement_record.v1 import events_pb2
 from liangfa_protos.standards.v1 import values_pb2
@@ -98,7 +98,7 @@ def case_row(case: pb.Case, *, registered_at: int, natural_key: str | None, row_
 
 def party_rows(case: pb.Case, screened: Screened, registered_at: int) -> list[dict[str, Any]]:
     """Return the party records of a case."""
-    dated_on = case.decision.decided_on or case.occurred_on or beijing_date(from_micros(registered_at)).isoformat()
+    dated_on = case.decision.decided_on or case.occurred_on or beijing_date_of(registered_at).isoformat()
     return [
         {
             "id": f"{case.id}/{number}",

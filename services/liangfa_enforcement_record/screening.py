@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from liangfa_kit.clock import beijing_date, from_micros
+from liangfa_kit.clock import beijing_date_of
 from liangfa_kit.store.port import Row
 from liangfa_protos.enforcement_record.v1 import case_pb2 as pb
 from liangfa_screening import Earlier, Screener, ScreeningInput, ScreeningResult, load_library
@@ -80,7 +80,7 @@ def to_input(case: pb.Case) -> ScreeningInput:
 def _entered_on(case: pb.Case) -> str:
     """Return the day of entry in Beijing: a case without any other date still counts with the party's earlier ones."""
     at = case.registered_at.ToMicroseconds()
-    return beijing_date(from_micros(at)).isoformat() if at else ""
+    return beijing_date_of(at).isoformat() if at else ""
 
 
 def to_earlier(row: Row) -> Earlier:

@@ -118,7 +118,7 @@ def _is_revised_here(row: Prepared, chunk: Chunk) -> bool:
 
 def _add(outcome: RowOutcome, row: Prepared | None, chunk: Chunk, finder: DuplicateFinder) -> None:
     if row is not None and outcome.draft is not None:
-        chunk.found.extend(map(told_finding, finder.look(outcome.draft)))
+        chunk.found.extend(map(told_finding, finder.look(outcome.draft, row.row_hash)))
         if row.natural_key in chunk.hashes:
             chunk.repeated += 1
         else:

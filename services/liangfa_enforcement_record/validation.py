@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -26,6 +27,8 @@ _AMOUNT = re.compile(r"\d{1,13}(\.\d{1,4})?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
 """Besides C0 and C1 the characters that turn the direction of writing: they make a text read otherwise than it is."""
 _RESIDENT_DOCUMENTS = frozenset({"resident_id", "temp_resident_id", "hkmotw_residence"})
+_STAGES, _SOURCES = frozenset(pb.Stage.values()), frozenset(pb.Source.values())
+_PROCEDURES, _PARTY_KINDS = frozenset(pb.Procedure.values()), frozenset(values_pb2.PartyKind.values())
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -100,9 +103,9 @@ def _case_violations(case: pb.Case) -> Iterator[FieldViolation]:
     yield from _fact_violations(case)
     yield from _unknown_values(
         [
-            ("case.stage", case.stage, pb.Stage.values()),
-            ("case.source", case.source, pb.Source.values()),
-            ("case.procedure", case.procedure, pb.Procedure.values()),
+            ("case.stage", case.stage, _STAGES),
+            ("case.source", case.source, _SOURCES),
+            ("case.procedure", case.procedure, _PROCEDURES),
         ]
     )
     if not any(party.name.strip() for party in case.parties):
@@ -132,7 +135,7 @@ def _party_violations(party: pb.Party, where: str) -> Iterator[FieldViolation]:
             (f"{where}.id_document_number", party.id_document_number, 64),
         ]
     )
-    yield from _unknown_values([(f"{where}.kind", party.kind, values_pb2.PartyKind.values())])
+    yield from _unknown_values([(f"{where}.kind", party.kind, _PARTY_KINDS)])
     if len(party.other_codes) > MAX_LIST:
         yield _too_many(f"{where}.other_codes", len(party.other_codes), MAX_LIST)
     for name, value in party.other_codes.items():
@@ -226,7 +229,7 @@ def _too_many(where: str, count: int, most: int) -> FieldViolation:
     return FieldViolation(where, "TOO_MANY", f"最多 {most} 项，现有 {count} 项 (at most {most}, {count} sent)")
 
 
-def _unknown_values(values: Iterable[tuple[str, int, Iterable[int]]]) -> Iterator[FieldViolation]:
+def _unknown_values(values: Iterable[tuple[str, int, AbstractSet[int]]]) -> Iterator[FieldViolation]:
     for where, value, known in values:
         if value not in known:
             yield FieldViolation(where, "VALUE_UNKNOWN", f"未知取值 {value} (not a known value)")

@@ -75,16 +75,27 @@ class Watcher:
 
 ReadPage = Callable[[FeedFilter, int, int], Awaitable[Sequence[FeedRow]]]
 """(filter, after cursor, limit) -> matching rows in cursor order."""
+ReadNewest = Callable[[], Awaitable[int]]
+"""() -> the newest cursor of the stored feed."""
 
 
 class Hub:
-    """Hands new feed rows to watchers. `read_page` reads the stored feed; `heartbeat_seconds` keeps streams alive.
+    """Hands new feed rows to watchers. `read_page` and `read_newest` read the stored feed; `heartbeat_seconds` keeps streams alive.
 
-    What this process applies is handed out at once, what other replicas have stored within `look_seconds`.
+    What this process applies is handed out at once, what other replicas have stored within `look_seconds`. While nobody
+    watches nothing is read: whoever comes first looks where the feed ends by then.
     """
 
-    def __init__(self, read_page: ReadPage, *, heartbeat_seconds: float = 15.0, look_seconds: float = 0.5) -> None:
+    def __init__(
+        self,
+        read_page: ReadPage,
+        read_newest: ReadNewest,
+        *,
+        heartbeat_seconds: float = 15.0,
+        look_seconds: float = 0.5,
+    ) -> None:
         self._read_page = read_page
+        self._read_newest = read_newest
         self._look_seconds = look_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._groups: dict[FeedFilter, set[Watcher]] = {}
@@ -112,6 +123,8 @@ class Hub:
 
     def refresh(self) -> None:
         """Fetch and hand out what was stored since the last time. Called on the event loop after each commit."""
+        if not self._groups:
+            return
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.ensure_future(self._fetch())
         else:
@@ -136,13 +149,14 @@ class Hub:
                 wire = wire or row.wire()
                 for watcher in group:
                     _queue(watcher, row.cursor, wire)
-        self.newest = rows[-1].cursor
+        self.newest = max(self.newest, rows[-1].cursor)
 
     async def watch(self, wanted: FeedFilter, after_cursor: int) -> AsyncIterator[bytes]:
         """Yield serialised WatchResponses after `after_cursor` (-1: only what is new), for ever.
 
         The stored part comes first, then a heartbeat that says the stream is live, then items as they come.
         """
+        await self._catch_up()
         cursor = self.newest if after_cursor < 0 else after_cursor
         while True:
             watcher = self._join(wanted)
@@ -161,6 +175,14 @@ class Hub:
             finally:
                 self._leave(watcher)
             yield pb.WatchResponse(lagging=pb.Lagging(cursor=cursor, newest_cursor=self.newest)).SerializeToString()
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Look where the feed ends, unless somebody watches and it is known."""
+        if not self._groups:
+            newest = await self._read_newest()
+            if not self._groups:  # else somebody has joined meanwhile, and must get what lies between
+                self.newest = max(self.newest, newest)
 
     async def _live(self, watcher: Watcher, cursor: int) -> AsyncIterator[bytes | int]:
         """Yield live items, each followed by its cursor, until the watcher falls behind."""

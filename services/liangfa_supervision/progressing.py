@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from liangfa_kit.clock import beijing_date, from_micros
+from liangfa_kit.clock import beijing_date_of
 from liangfa_kit.work import Need, Work
 from liangfa_procedure.steps import Procedure, Scope
 from liangfa_protos.case_transfer.v1 import transfer_pb2
@@ -66,7 +66,7 @@ def _open(transfer: transfer_pb2.Transfer, work: Work) -> None:
         "region": transfer.region,
         "agency_id": transfer.sender.id,
         "agency_name": transfer.sender.name,
-        "month": beijing_date(from_micros(opened)).isoformat()[:7],
+        "month": beijing_date_of(opened).isoformat()[:7],
         **_now(transfer, opened),
     }
     work.save(transfer_progress, row)

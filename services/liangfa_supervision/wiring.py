@@ -121,7 +121,10 @@ def build(
     async def read_page(wanted: FeedFilter, after: int, limit: int) -> Sequence[FeedRow]:
         return await store.read(lambda connection: queries.feed_page(connection, wanted, after, limit))
 
-    hub = Hub(read_page, heartbeat_seconds=heartbeat_seconds)
+    async def read_newest() -> int:
+        return await store.read(queries.newest_cursor)
+
+    hub = Hub(read_page, read_newest, heartbeat_seconds=heartbeat_seconds)
     consumer.on_applied.append(lambda _events: hub.refresh())
     servicer = SupervisionServicer(store, train, hub, clock)
     services = (

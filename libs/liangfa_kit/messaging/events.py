@@ -17,7 +17,7 @@ import orjson
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message as ProtoMessage
 
-from liangfa_kit.clock import beijing_date, from_micros, to_micros
+from liangfa_kit.clock import beijing_date_of, from_micros, to_micros
 from liangfa_kit.journal import Entry
 from liangfa_kit.messaging.broker import Delivery, Message
 
@@ -71,7 +71,7 @@ class Event:
     @_Once
     def beijing_date(self) -> date:
         """The calendar date in China on which the event was recorded."""
-        return beijing_date(self.at)
+        return beijing_date_of(self.at_micros)
 
     @property
     def trace_id(self) -> str:

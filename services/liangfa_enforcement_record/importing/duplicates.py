@@ -77,15 +77,15 @@ class DuplicateFinder:
         self._numbers: dict[str, tuple[str, int]] = {}
         self._causes: dict[bytes, list[_Seen]] = {}
 
-    def look(self, draft: CaseDraft) -> list[Finding]:
-        """Return what is suspicious about a row, given the rows before it."""
-        if known := self._same_key(draft):
+    def look(self, draft: CaseDraft, content: str = "") -> list[Finding]:
+        """Return what is suspicious about a row, given the rows before it; `content` is its hash where it is known."""
+        if known := self._same_key(draft, content or content_hash(draft)):
             return [known]
         found = [self._near_repeat(draft), self._number(draft), self._split_case(draft)]
         return [finding for finding in found if finding is not None]
 
-    def _same_key(self, draft: CaseDraft) -> Finding | None:
-        key, content = bytes.fromhex(natural_key(draft)), bytes.fromhex(content_hash(draft))
+    def _same_key(self, draft: CaseDraft, content_key: str) -> Finding | None:
+        key, content = bytes.fromhex(natural_key(draft)), bytes.fromhex(content_key)
         known = self._contents.get(key)
         if known is None or known[1] != content:
             self._contents[key] = (draft.row, content)

@@ -94,7 +94,11 @@ async def test_watchers_leave_at_any_moment_and_none_stays_behind() -> None:
         await asyncio.sleep(0)
         return [row for row in rows if row.cursor > after and wanted.matches(row)][:limit]
 
-    hub = Hub(page, heartbeat_seconds=0.001)
+    async def newest() -> int:
+        await asyncio.sleep(0)
+        return len(rows)
+
+    hub = Hub(page, newest, heartbeat_seconds=0.001)
     for number in range(ROUNDS):
         watching = [started(f"watcher {n}", _watching(hub)) for n in range(20)]
         for _ in range(number):

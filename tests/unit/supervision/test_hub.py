@@ -18,11 +18,17 @@ class Feed:
 
     def __init__(self) -> None:
         self.rows: list[FeedRow] = []
-        self.hub = Hub(self.page, heartbeat_seconds=0.05)
+        self.pages_read = 0
+        self.hub = Hub(self.page, self.newest, heartbeat_seconds=0.05)
 
     async def page(self, wanted: FeedFilter, after: int, limit: int) -> Sequence[FeedRow]:
+        self.pages_read += 1
         await asyncio.sleep(0)
         return [row for row in self.rows if row.cursor > after and wanted.matches(row)][:limit]
+
+    async def newest(self) -> int:
+        await asyncio.sleep(0)
+        return len(self.rows)
 
     def store(self, count: int, region: str = "420111", severity: int = 1, *, is_told: bool = True) -> None:
         for _ in range(count):
@@ -76,6 +82,26 @@ async def test_a_watcher_resumes_after_its_cursor_or_asks_only_for_what_is_new()
     await asyncio.sleep(0.01)
     feed.store(1)
     assert await asyncio.wait_for(new, 60) == [11]
+
+
+async def test_nothing_is_read_while_nobody_watches_and_the_first_to_come_begins_at_the_end() -> None:
+    """What was stored meanwhile is not new to whoever asks only for what is new; after the last has left it is the same."""
+    feed = Feed()
+    for expected in (701, 1402):
+        feed.store(700)
+        await asyncio.sleep(0)
+        read_before = feed.pages_read
+        stream = feed.hub.watch(FeedFilter(), -1)
+        assert pb.WatchResponse.FromString(await anext(stream)).heartbeat.cursor == expected - 1
+        feed.store(1)
+        assert await asyncio.wait_for(items(stream, 1), 60) == [expected]
+        await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+        assert feed.pages_read - read_before <= 3
+        assert feed.hub.watchers == 0
+        read_before = feed.pages_read
+    feed.store(700)
+    await asyncio.sleep(0)
+    assert feed.pages_read == read_before
 
 
 async def test_filters_let_through_only_what_was_asked_for() -> None:
