@@ -105,9 +105,8 @@ def test_a_journal_that_was_written_anew_with_a_fitting_chain_is_found(folder: P
 
 
 def _forged(entry: Entry) -> Entry:
-    values = {name: getattr(entry, name) for name in Entry.__slots__}
-    changed = Entry(**{**values, "payload": entry.payload + b"\x00"})
-    return Entry(**{**values, "payload": changed.payload, "hash": recomputed_hash(changed)})
+    changed = entry._replace(payload=entry.payload + b"\x00")
+    return changed._replace(hash=recomputed_hash(changed))
 
 
 def test_a_journal_that_lost_its_end_is_found(folder: Path, tmp_path: Path) -> None:
