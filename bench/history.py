@@ -19,7 +19,6 @@ from tests.reading_cost import gather_statistics, statements
 from bench.databases import databases
 from bench.report import Figure
 from liangfa_case_transfer.queries import transferring as transfer_queries
-from liangfa_case_transfer.tables import clocks, receipts
 from liangfa_enforcement_record.queries import reading
 from liangfa_enforcement_record.tables import KIT
 from liangfa_kit.store.port import Store
@@ -109,10 +108,8 @@ def _timeline_rows(connection: sa.Connection, case_id: str) -> None:
 
 
 def _transfer_rows(connection: sa.Connection, transfer_id: str) -> None:
-    transfer_queries.transfer_body(connection, transfer_id)
-    transfer_queries.newest_history(connection, transfer_id, 0, PAGE)
-    for table in (clocks, receipts):
-        transfer_queries.newest_and_open(connection, table, transfer_id, PAGE)
+    request = transfer_rpc.GetTransferRequest(transfer_id=transfer_id, limit=PAGE)
+    transfer_queries.opened(connection, transferring.OFFICER, request)
 
 
 async def _compared(call: Call, young: Sequence[str], old: Sequence[str]) -> list[Figure]:

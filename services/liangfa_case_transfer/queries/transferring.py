@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,9 +13,10 @@ from liangfa_case_transfer.errors import TransferNotFound
 from liangfa_case_transfer.records import step_key
 from liangfa_case_transfer.tables import clocks, former_receivers, receipts, taken_steps, transfers
 from liangfa_kit.identity import Actor
-from liangfa_kit.paging import after, from_token, to_token
+from liangfa_kit.paging import after, from_token, page_size, to_token
 from liangfa_kit.store.port import Store
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 from liangfa_standards.divisions import region_prefix
 
 
@@ -27,7 +29,10 @@ def transfer_body(connection: sa.Connection, transfer_id: str) -> bytes | None:
 
 async def seen(store: Store, actor: Actor, transfer_id: str) -> pb.Transfer:
     """Return a transfer that `actor` may see. Raises `TransferNotFound`."""
-    body = await store.read(lambda c: transfer_body(c, transfer_id))
+    return _visible(await store.read(lambda c: transfer_body(c, transfer_id)), actor, transfer_id)
+
+
+def _visible(body: bytes | None, actor: Actor, transfer_id: str) -> pb.Transfer:
     transfer = pb.Transfer.FromString(body or b"")
     if body is None or not may_see(actor, transfer):
         raise TransferNotFound(transfer_id)
@@ -70,6 +75,29 @@ def newest_and_open(connection: sa.Connection, table: sa.Table, transfer_id: str
     c, (first,) = table.c, from_token(more, int)
     older = sa.select(c.body).where(c.open_of == transfer_id, c.number < first).order_by(c.number)
     return [*connection.execute(older).scalars(), *newest], more
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A transfer with a page of its steps, its newest limits and receipts and all that are open, at one moment."""
+
+    transfer: pb.Transfer
+    steps: Sequence[bytes]
+    clocks: Sequence[bytes]
+    receipts: Sequence[bytes]
+    more_clocks: str
+    more_receipts: str
+
+
+def opened(connection: sa.Connection, actor: Actor, request: rpc.GetTransferRequest) -> Opened:
+    """Return what `actor` sees who opens a transfer. Raises `TransferNotFound`."""
+    transfer = _visible(transfer_body(connection, request.transfer_id), actor, request.transfer_id)
+    size, first = page_size(request.limit, 50, 1_000), max(0, request.after_sequence)
+    part, place = (history, first) if first else (newest_history, max(0, request.before_sequence))
+    steps = part(connection, transfer.id, place, size)
+    running, more_clocks = newest_and_open(connection, clocks, transfer.id, size)
+    given, more_receipts = newest_and_open(connection, receipts, transfer.id, size)
+    return Opened(transfer, steps, running, given, more_clocks, more_receipts)
 
 
 def of_transfer(connection: sa.Connection, table: sa.Table, order: str, transfer_id: str) -> Sequence[bytes]:

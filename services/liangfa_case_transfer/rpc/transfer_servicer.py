@@ -100,20 +100,15 @@ class TransferServicer(TransferServiceServicer):
 
     async def GetTransfer(self, request: rpc.GetTransferRequest, _context: Any) -> rpc.GetTransferResponse:
         """Read a transfer."""
-        transfer = await seen_transfer(self._store, request.transfer_id)
-        size = page_size(request.limit, 50, 1_000)
-        last, first = max(0, request.before_sequence), max(0, request.after_sequence)
-        part, place = (transferring.history, first) if first else (transferring.newest_history, last)
-        steps = await self._store.read(lambda c: part(c, transfer.id, place, size))
-        running = await self._store.read(lambda c: transferring.newest_and_open(c, clocks, transfer.id, size))
-        given = await self._store.read(lambda c: transferring.newest_and_open(c, receipts, transfer.id, size))
+        actor = current().caller
+        found = await self._store.read(lambda c: transferring.opened(c, actor, request))
         return rpc.GetTransferResponse(
-            transfer=transfer,
-            steps=map(pb.TakenStep.FromString, steps),
-            clocks=map(pb.Clock.FromString, running[0]),
-            receipts=map(pb.Receipt.FromString, given[0]),
-            more_clocks=running[1],
-            more_receipts=given[1],
+            transfer=found.transfer,
+            steps=map(pb.TakenStep.FromString, found.steps),
+            clocks=map(pb.Clock.FromString, found.clocks),
+            receipts=map(pb.Receipt.FromString, found.receipts),
+            more_clocks=found.more_clocks,
+            more_receipts=found.more_receipts,
         )
 
     async def ListTransfers(self, request: rpc.ListTransfersRequest, _context: Any) -> rpc.ListTransfersResponse:

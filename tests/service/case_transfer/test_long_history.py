@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import sqlalchemy as sa
 
 from liangfa_case_transfer.queries import transferring
 from liangfa_case_transfer.records import transfer_needs
-from liangfa_case_transfer.tables import clocks, receipts
 from liangfa_kit.errors import Invalid, NotFound
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
@@ -67,13 +65,8 @@ async def test_opening_a_case_does_the_same_work_in_the_database(service: Servic
     young, old = await old_transfer(service, YOUNG), await old_transfer(service, OLD)
     gather_statistics(tmp_path)
 
-    def opened(connection: sa.Connection, transfer_id: str) -> None:
-        transferring.transfer_body(connection, transfer_id)
-        transferring.newest_history(connection, transfer_id, 0, 50)
-        for table in (clocks, receipts):
-            transferring.newest_and_open(connection, table, transfer_id, 50)
-
-    readings = [partial(opened, transfer_id=one.id) for one in (young, old)]
+    asked = [rpc.GetTransferRequest(transfer_id=one.id) for one in (young, old)]
+    readings = [partial(transferring.opened, actor=OFFICER, request=request) for request in asked]
     costs = [await service.parts.store.read(partial(cost, reading=one)) for one in readings]
     assert 0 < costs[1] < costs[0] * 1.1, costs
 
