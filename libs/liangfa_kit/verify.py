@@ -34,6 +34,18 @@ def journal_length(store: Store, tables: KitTables) -> int:
         return int(connection.execute(sa.select(sa.func.count()).select_from(tables.journal)).scalar() or 0)
 
 
+def applied_positions(store: Store, tables: KitTables) -> dict[str, int]:
+    """Return how far the service's consumers have applied other services' journals (or its own), by topic."""
+    places = tables.consumer_positions.c
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(places.key, places.source_position)).all()
+    found: dict[str, int] = {}
+    for key, position in rows:
+        topic = key.split("/")[-2]
+        found[topic] = max(found.get(topic, 0), position)
+    return found
+
+
 def entries(connection: sa.Connection, tables: KitTables, after: int = 0) -> Iterator[Entry]:
     """Yield the stored entries after a position, in order, a few at a time."""
     query = sa.select(tables.journal).where(tables.journal.c.position > after).order_by(tables.journal.c.position)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -22,12 +23,13 @@ from liangfa_kit.clock import SystemClock, from_micros
 from liangfa_kit.errors import Invalid, NotFound
 from liangfa_kit.journal import Fault
 from liangfa_kit.messaging.opening import open_broker
+from liangfa_kit.messaging.topics import TOPICS
 from liangfa_kit.object_storage import open_objects
 from liangfa_kit.settings import PlatformSettings
 from liangfa_kit.store.opening import existing_store, has_store
 from liangfa_kit.store.port import Row, Store
-from liangfa_kit.store.tables import KitTables
-from liangfa_kit.verify import file_faults, journal_faults, journal_length
+from liangfa_kit.store.tables import KitTables, journal_position
+from liangfa_kit.verify import applied_positions, file_faults, journal_faults, journal_length
 from liangfa_supervision.tables import KIT as SUPERVISION_KIT
 
 
@@ -62,19 +64,38 @@ class Checked:
 
 
 async def checked(settings: PlatformSettings) -> list[Checked]:
-    """Check every journal of the platform, and every file that a journal says is kept."""
-    parts = []
+    """Check every journal of the platform, every file that a journal says is kept, and how far consumers are.
+
+    It may run beside the platform: the consumers' places are read before the journals.
+    """
+    parts, ends, applied = [], dict[str, int](), dict[str, dict[str, int]]()
     for name, store, tables in journals(settings):
-        try:
+        with closing(store):
+            applied[name] = applied_positions(store, tables)
+    for name, store, tables in journals(settings):
+        with closing(store):
             parts.append(Checked(name, f"{journal_length(store, tables)} entries", list(journal_faults(store, tables))))
-            if name in _FILES:
+            with store.reading() as connection:
+                ends[name] = journal_position(connection, tables)
+            if name in FILES:
                 parts.append(await _checked_files(settings, name, store))
-        finally:
-            store.close()
-    return parts
+    followed = {name: topics for name, topics in applied.items() if topics}
+    return parts + [_checked_places(name, topics, ends) for name, topics in followed.items()]
 
 
-_FILES = {
+def _checked_places(name: str, applied: Mapping[str, int], ends: Mapping[str, int]) -> Checked:
+    """Find a consumer that is ahead of the journal that it follows: it would take what comes next for known already."""
+    owners = {topic.name: topic.owner for topic in TOPICS}
+    faults = [
+        Fault(position, topic, 0, "", "CONSUMER_AHEAD", _AHEAD.format(name, owners[topic], ends[owners[topic]]))
+        for topic, position in applied.items()
+        if topic in owners and position > ends.get(owners[topic], position)
+    ]
+    return Checked(f"{name} places", f"{len(applied)} topics", faults)
+
+
+_AHEAD = "{} has applied this position, but the journal of {} ends at {}: these databases are of different moments"
+FILES = {
     record_wiring.NAME: (kept_files, record_wiring.files_path),
     transfer_wiring.NAME: (kept_documents, transfer_wiring.files_path),
     meeting_wiring.NAME: (journalled_files, meeting_wiring.files_path),
@@ -83,7 +104,7 @@ _FILES = {
 
 
 async def _checked_files(settings: PlatformSettings, name: str, store: Store) -> Checked:
-    named, path = _FILES[name]
+    named, path = FILES[name]
     objects = open_objects(settings.objects, name, path(settings.storage.folder))
     with store.reading() as connection:
         files = list(named(connection))

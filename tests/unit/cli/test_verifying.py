@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+import liangfa_supervision.wiring as supervision_wiring
 from liangfa_cli.journals import Checked, checked
+from liangfa_enforcement_record.wiring import TOPIC
+from liangfa_kit.clock import SystemClock
 from liangfa_kit.messaging.local import LocalBroker
 from liangfa_kit.settings import PlatformSettings, Storage
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as case_rpc
 from liangfa_protos.enforcement_record.v1 import evidence_service_pb2 as rpc
 from liangfa_protos.enforcement_record.v1 import import_service_pb2 as import_rpc
+from liangfa_supervision.tables import KIT as SUPERVISION_KIT
 from tests.enforcement import case
 from tests.enforcement_service import running_service
 
@@ -105,3 +110,16 @@ def test_every_part_of_the_platform_is_checked(folder: Path) -> None:
     assert [part.name for part in asyncio.run(checked(settings(folder)))] == [
         "enforcement_record", "enforcement_record files", "case_transfer", "case_transfer files", "supervision",
     ]  # fmt: skip
+
+
+def test_databases_of_different_moments_are_told(folder: Path) -> None:
+    """A consumer that was restored from a later moment would take new events for known ones, and skip them."""
+    supervision = supervision_wiring.build(folder, LocalBroker(folder / "log.sqlite3"), SystemClock())
+    key = f"supervision/{TOPIC}/0"
+    with closing(supervision.store) as store:
+        for position, rules in ((2, []), (10_000, ["CONSUMER_AHEAD"])):
+            place = {"key": key, "next_offset": 7, "source_position": position}
+            with store.transaction() as tx:
+                tx.upsert(SUPERVISION_KIT.consumer_positions, [place])
+            (part,) = [one for one in asyncio.run(checked(settings(folder))) if one.name == "supervision places"]
+            assert [fault.rule for fault in part.faults] == rules
