@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from liangfa_cli.journals import FILES
 from liangfa_cli.platform import SERVICES
 from liangfa_kit.messaging.topics import TOPICS
 from liangfa_kit.rpc.health import ALIVE, CALLS
@@ -117,11 +118,7 @@ def test_two_replicas_of_each_and_files_that_both_can_write() -> None:
     for name, service in values()["services"].items():
         assert service["replicas"] >= 2, name
         assert service.get("files", {}).get("accessMode", "ReadWriteMany") == "ReadWriteMany", name
-    assert {name for name, one in values()["services"].items() if "files" in one} == {
-        "enforcement_record",
-        "case_transfer",
-        "joint_meeting",
-    }
+    assert {name for name, one in values()["services"].items() if "files" in one} == set(FILES)
 
 
 def test_lag_scales_consumers_no_further_than_partitions_reach() -> None:
