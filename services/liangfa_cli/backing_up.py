@@ -22,12 +22,13 @@ from liangfa_kit.errors import Precondition
 from liangfa_kit.settings import PlatformSettings, Storage
 from liangfa_kit.store.copying import begin_log_anew, copy_database
 
-_CONSUMERS_FIRST: Sequence[tuple[str, Callable[[Path], Path]]] = (
+CONSUMERS_FIRST: Sequence[tuple[str, Callable[[Path], Path]]] = (
     (supervision_wiring.NAME, supervision_wiring.database_path),
     (meeting_wiring.NAME, meeting_wiring.database_path),
     (transfer_wiring.NAME, transfer_wiring.database_path),
     (record_wiring.NAME, record_wiring.database_path),
 )
+"""Every service, in the order in which databases are copied."""
 _NOT_COPIED = shutil.ignore_patterns("*.sqlite3", "*.sqlite3-*", "events", "*.jsonl", "*.log")
 
 
@@ -45,7 +46,7 @@ def _copy(settings: PlatformSettings, target: Path, tell: Callable[[str], object
     _check_target(settings, folder, target)
     target.mkdir(parents=True, exist_ok=True)
     target.chmod(0o700)
-    for name, path in _CONSUMERS_FIRST:
+    for name, path in CONSUMERS_FIRST:
         if path(folder).exists():
             copy_database(path(folder), path(target))
             tell(f"{name}: {path(target).stat().st_size:,} bytes")

@@ -37,6 +37,7 @@ from liangfa_supervision.stalling import RAISE_STALLED, RaiseStalled
 from liangfa_supervision.tables import KIT
 
 NAME = "supervision"
+TOPICS = (TOPIC, TRANSFER_TOPIC, MEETING_TOPIC, OWN_TOPIC)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _AT_ONCE = 100
 _ITSELF = Call(service_actor(NAME))
@@ -110,7 +111,7 @@ def build(
         train=train,
         broker=broker,
         clock=clock,
-        topics=(TOPIC, TRANSFER_TOPIC, MEETING_TOPIC, OWN_TOPIC),
+        topics=TOPICS,
         reactions=Supervising(),
         telemetry=telemetry,
     )

@@ -19,6 +19,7 @@ from liangfa_kit.settings import Database, Listen, Logging, PlatformSettings, St
 from liangfa_protos.case_transfer.v1.document_service_pb2_grpc import DocumentServiceStub
 from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
 from tests import transferring
+from tests.architecture.test_backup import FOLDERS
 from tests.servers.databases import database_of
 from tests.servers.postgres import binaries
 from tests.system.test_backup import file_one, stored, told, told_of_all
@@ -26,7 +27,6 @@ from tests.system.test_backup import file_one, stored, told, told_of_all
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.usefixtures("on_postgres")]
 LIANGFA = Path(sys.executable).parent / "liangfa"
 OWNER, SERVICE = "liangfa_test_owner", "liangfa_test_service"
-_FILES = ("enforcement_record/files", "case_transfer/files", "case_transfer/keys", "identity")
 
 
 def deployed(folder: Path) -> PlatformSettings:
@@ -75,7 +75,7 @@ def dump(source: Path, target: Path) -> None:
     """Back up as a superuser: the database first, then the files."""
     url = database_of(source).url.get_secret_value()
     run("pg_dump", "--format=custom", f"--file={target / 'liangfa.dump'}", url)
-    for name in _FILES:
+    for name in FOLDERS:
         if (source / name).exists():
             shutil.copytree(source / name, target / name)
 
@@ -85,7 +85,7 @@ def restore(copy: Path, target: Path) -> PlatformSettings:
     settings = deployed(target)
     url = database_of(target).url.get_secret_value()
     run("pg_restore", "--exit-on-error", f"--dbname={url}", str(copy / "liangfa.dump"))
-    for name in _FILES:
+    for name in FOLDERS:
         if (copy / name).exists():
             shutil.copytree(copy / name, target / name)
     return settings
