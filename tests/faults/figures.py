@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 Record = Callable[[str, object], None]
 """pytest's `record_property`."""
@@ -20,6 +20,10 @@ class Outcome:
     doubled: int
     disordered: int = 0
     recovery: float | None = None
+
+    def renamed(self, fault: str, times: int) -> Outcome:
+        """Return the same figures of another fault."""
+        return replace(self, fault=fault, times=times)
 
     def tell(self, record: Record) -> None:
         """Put the figures into the report; nothing may be lost, doubled or out of order."""

@@ -34,6 +34,7 @@ class PostgresServer:
     pid: int = 0
     folder: Path = Path()
     durable: bool = True
+    host: str = "127.0.0.1"
 
     def kill(self) -> None:
         """Kill the server and all its processes without a word, as a crash does."""
@@ -46,7 +47,9 @@ class PostgresServer:
     def restart(self) -> None:
         """Start again on the same folder and port, recovering what was committed."""
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
-        self.pid = _launch(self.folder, int(self.url.rpartition(":")[2].partition("/")[0]), durable=self.durable)
+        self.pid = _launch(
+            self.folder, int(self.url.rpartition(":")[2].partition("/")[0]), self.host, durable=self.durable
+        )
 
     def shut_down(self) -> None:
         """End the server in order and keep its folder; one that is not ours is left alone."""
@@ -80,14 +83,14 @@ def require_binaries() -> None:
         pytest.skip(MISSING)
 
 
-def start(*, durable: bool = False) -> PostgresServer:
+def start(*, durable: bool = False, host: str = "127.0.0.1") -> PostgresServer:
     """Start a fresh server, or skip the test (fail it under CI) when there is none to start."""
     if given := os.environ.get("LIANGFA_TEST_POSTGRES"):
         return PostgresServer(given)
     require_binaries()
     folder = Path(tempfile.mkdtemp(prefix="liangfa-postgres-"))
     folder.chmod(0o755)
-    return _started(folder, durable=durable)
+    return _started(folder, host, durable=durable)
 
 
 def start_kept(folder: Path) -> PostgresServer:
@@ -104,21 +107,23 @@ def start_kept(folder: Path) -> PostgresServer:
         if _is_alive(pid) and Path(f"/proc/{pid}/comm").read_text().strip() == "postgres":
             _signal(pid, signal.SIGINT)
             _wait_gone(pid)
-    return _started(folder, durable=True)
+    return _started(folder, "127.0.0.1", durable=True)
 
 
-def _started(folder: Path, *, durable: bool) -> PostgresServer:
+def _started(folder: Path, host: str, *, durable: bool) -> PostgresServer:
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
         data.mkdir(exist_ok=True)
         if os.geteuid() == 0:
             os.chown(data, *_user())
         _run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", *_LOCALE)
+        with (data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+            rules.write("host all all samenet trust\n")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    pid = _launch(folder, port, durable=durable)
-    return PostgresServer(f"postgresql://postgres@127.0.0.1:{port}/postgres", pid, folder, durable)
+    pid = _launch(folder, port, host, durable=durable)
+    return PostgresServer(f"postgresql://postgres@{host}:{port}/postgres", pid, folder, durable, host)
 
 
 def end_with(server: PostgresServer, pid: int) -> None:
@@ -134,9 +139,9 @@ def end_with(server: PostgresServer, pid: int) -> None:
 
 
 @contextmanager
-def running(*, durable: bool = False) -> Iterator[PostgresServer]:
+def running(*, durable: bool = False, host: str = "127.0.0.1") -> Iterator[PostgresServer]:
     """Run a server of one's own (to kill it, say) for the length of the block."""
-    server = start(durable=durable)
+    server = start(durable=durable, host=host)
     end_with(server, os.getpid())
     try:
         yield server
@@ -144,11 +149,11 @@ def running(*, durable: bool = False) -> Iterator[PostgresServer]:
         server.stop()
 
 
-def _launch(folder: Path, port: int, *, durable: bool) -> int:
+def _launch(folder: Path, port: int, host: str, *, durable: bool) -> int:
     """Start the server of `folder` and return its process id, once it answers."""
     settings = [
         f"port={port}",
-        "listen_addresses=127.0.0.1",
+        f"listen_addresses={host}",
         "unix_socket_directories=''",
         "max_connections=200",
         "shared_buffers=128MB",

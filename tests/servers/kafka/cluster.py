@@ -49,11 +49,12 @@ class Cluster:
     listener: str = "PLAINTEXT"
     formatting: Sequence[str] = ()
     wrapper: Sequence[str] = ()
+    host: str = "localhost"
 
     @property
     def servers(self) -> str:
         """`host:port` of every broker, joined by commas."""
-        return ",".join(f"localhost:{node.port}" for node in self.nodes)
+        return ",".join(f"{self.host}:{node.port}" for node in self.nodes)
 
     def start(self) -> None:
         """Format the folders that are new and start every broker; returns when all answer."""
@@ -76,7 +77,7 @@ class Cluster:
         for node in self.nodes:
             launch(node, self.wrapper)
         for node in self.nodes:
-            await_ready(node)
+            await_ready(node, self.host)
 
     def kill(self, number: int = 0) -> None:
         """End a broker without a word, as a crash does."""
@@ -97,7 +98,7 @@ class Cluster:
     def restart(self, number: int = 0) -> None:
         """Start a broker that was ended, on its folder and port; returns when it answers."""
         launch(self.nodes[number], self.wrapper)
-        await_ready(self.nodes[number])
+        await_ready(self.nodes[number], self.host)
 
     def stop(self) -> None:
         """End every broker."""
@@ -112,8 +113,8 @@ class Cluster:
             "node.id": str(node.id),
             "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"{self.listener}://localhost:{node.port},CONTROLLER://localhost:{node.controller_port}",
-            "advertised.listeners": f"{self.listener}://localhost:{node.port}",
+            "listeners": f"{self.listener}://{self.host}:{node.port},CONTROLLER://localhost:{node.controller_port}",
+            "advertised.listeners": f"{self.listener}://{self.host}:{node.port}",
             "inter.broker.listener.name": self.listener,
             "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{self.listener}:{self.listener}",
             "log.dirs": str(node.folder / "log"),
@@ -163,12 +164,12 @@ def launch(node: Node, wrapper: Sequence[str] = ()) -> None:
     _LAUNCHED.append(node.process)
 
 
-def await_ready(node: Node) -> None:
+def await_ready(node: Node, host: str = "localhost") -> None:
     """Return when the broker answers. Fails with its output when it does not."""
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and node.process is not None and node.process.poll() is None:
         try:
-            socket.create_connection(("localhost", node.port), timeout=1).close()
+            socket.create_connection((host, node.port), timeout=1).close()
         except OSError:
             time.sleep(0.05)
         else:
