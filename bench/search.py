@@ -151,6 +151,11 @@ def _row(key: str, text: str, number: int) -> dict[str, Any]:
     case = case_pb2.Case(id=key, agency_id=agency, region=region, title=text[:40], narrative=text, version=1)
     values: dict[str, Any] = {column.name: "" for column in cases.c if not column.nullable}
     values.update(id=key, agency_id=agency, region=region, title=text[:40], decided_on=decided)
-    values.update(version=1, stage=number % 6, screening_outcome=number % 3, registered_at=number * MICROS_A_MINUTE)
+    values.update(
+        version=1,
+        stage=number // len(REGIONS) % 6,
+        screening_outcome=number % 3,
+        registered_at=number * MICROS_A_MINUTE,
+    )
     values.update(fine_hao=number, amount_hao=number, body=case.SerializeToString())
     return values
