@@ -10,6 +10,7 @@ import pytest
 from liangfa_enforcement_record.authority import Scope
 from liangfa_enforcement_record.queries.searching import search_cases
 from liangfa_enforcement_record.tables import CASE_TEXT
+from liangfa_protos.enforcement_record.v1 import case_pb2
 from liangfa_protos.enforcement_record.v1 import case_service_pb2 as rpc
 from tests.enforcement import case
 from tests.enforcement_service import Service, running_service
@@ -49,3 +50,15 @@ async def test_words_that_nothing_holds_find_nothing(tmp_path: Path) -> None:
         for text in ("危险废物", "，。"):
             found = await service.cases().SearchCases(rpc.SearchCasesRequest(text=text))
             assert (found.total, list(found.cases), list(found.stage_counts)) == (0, [], [])
+
+
+async def test_nothing_is_not_looked_for_twice(tmp_path: Path) -> None:
+    """When the counts say that no case has these conditions, no page is read: it would go through all of them."""
+    async with running_service(tmp_path) as service:
+        await enter(service, 2)
+        for stage, asked, found in ((case_pb2.STAGE_CLOSED, 1, 0), (case_pb2.STAGE_RECEIVED, 2, 2)):
+            request = rpc.SearchCasesRequest(stages=[stage])
+            search = partial(search_cases, store=service.record.store, scope=DISTRICT, request=request)
+            noted = await service.record.store.read(partial(statements, reading=search))
+            page = (await service.record.store.read(search)).page
+            assert (len(noted), len(page.rows), page.total, page.next_token) == (asked, found, found, "")
