@@ -14,7 +14,7 @@ from liangfa_kit.errors import PlatformError
 _log = structlog.get_logger("liangfa.dependencies")
 _EVERY_SECONDS = 2.0
 _FIRST_ANSWER_SECONDS = 10.0
-_ONLY_BUSY = frozenset({"DATABASE_TOO_SLOW"})
+_ONLY_BUSY = frozenset({"DATABASE_TOO_SLOW", "DATABASE_BUSY"})
 """Answers of something that is there and has much to do: turning callers away would move the load, not lift it."""
 
 
@@ -79,6 +79,8 @@ class Watched:
         except PlatformError as error:
             if error.reason not in _ONLY_BUSY:
                 self._tell(name, f"{name} cannot be used: {error.reason}.")
+        except Exception as error:  # noqa: BLE001 - or what came back before would be believed for ever
+            self._tell(name, f"{name} cannot be used: {type(error).__name__}.")
         else:
             self._tell(name, "")
         finally:

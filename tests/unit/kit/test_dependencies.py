@@ -45,12 +45,26 @@ async def test_what_is_away_is_named_until_it_is_back() -> None:
     assert watched.troubles() == []
 
 
-async def test_what_is_only_busy_stays_ready() -> None:
+@pytest.mark.parametrize("reason", ["DATABASE_TOO_SLOW", "DATABASE_BUSY"])
+async def test_what_is_only_busy_stays_ready(reason: str) -> None:
     """Turning callers away from a busy replica would only make the next one busier."""
     database = Visited()
     watched = Watched([Dependency("the database", database.visit)])
     await watched.ask_all()
-    database.error = Unavailable("Slow.", reason="DATABASE_TOO_SLOW")
+    database.error = Unavailable("Slow.", reason=reason)
+    await watched.ask_all()
+    assert watched.troubles() == []
+
+
+async def test_an_answer_that_nobody_expected_is_a_trouble_and_asking_goes_on() -> None:
+    """A driver's own error must not end the watch: what was said last would be believed."""
+    database = Visited()
+    watched = Watched([Dependency("the database", database.visit)])
+    await watched.ask_all()
+    database.error = ZeroDivisionError("a bug")
+    await watched.ask_all()
+    assert watched.troubles(only_calls=True) == ["the database cannot be used: ZeroDivisionError."]
+    database.error = None
     await watched.ask_all()
     assert watched.troubles() == []
 
