@@ -79,11 +79,12 @@ class Recogniser:
             Candidate(
                 gate.offence,
                 _score(gate, hits, in_cause, agency),
-                _rank(gate, hits),
+                _rank(gate, hits, is_open=is_open),
                 not in_cause.isdisjoint(gate.telling),
             )
             for gate in called.values()
-            if _is_open(gate, hits) or not (in_cause.isdisjoint(gate.causes) or hits & gate.against)
+            if (is_open := _is_open(gate, hits))
+            or not (in_cause.isdisjoint(gate.causes) or not hits.isdisjoint(gate.against))
         ]
         found.sort(key=lambda c: (-c.rank, -c.score, c.offence.id))
         return found
@@ -101,9 +102,9 @@ def _is_open(gate: _Gate, hits: AbstractSet[str]) -> bool:
     return False
 
 
-def _rank(gate: _Gate, hits: AbstractSet[str]) -> int:
+def _rank(gate: _Gate, hits: AbstractSet[str], *, is_open: bool) -> int:
     """Return the offence's rank; lower for one that gives way, and for one that only the cause names."""
-    rank = gate.rank if _is_open(gate, hits) else 0
+    rank = gate.rank if is_open else 0
     return rank if hits.isdisjoint(gate.yields) else rank - _YIELD
 
 
