@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import structlog
@@ -38,8 +38,7 @@ class Outcome:
     error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Car:
+class Car(NamedTuple):
     """One command on the train."""
 
     handler: Handler[Any, Any]
@@ -47,8 +46,7 @@ class Car:
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
-class Reaction:
+class Reaction(NamedTuple):
     """One consumed event's work: like a handler, but its refusal is kept beside the position, not answered."""
 
     needs: Sequence[Need]

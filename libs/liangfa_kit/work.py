@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -28,8 +28,7 @@ C = TypeVar("C")
 R = TypeVar("R", bound="Message")
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """Rows to load before a handler runs: those of `table` whose `column` is one of `keys`.
 
     `column` is the primary key or an indexed column. All needs of a train on one (table, column) are one query.
@@ -58,8 +57,7 @@ class Handler(Generic[C, R]):
     streams: Callable[[C], Sequence[str]] = _nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """Who sends a command and how it is recognised again.
 
     `request_id` makes the command idempotent for this caller; `fingerprint` is the SHA-256 of the request

@@ -8,12 +8,10 @@ broker); delivery is at least once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message: `key` decides the partition, `headers` are CloudEvents attributes (`ce_*`, ASCII values)."""
 
     key: str
@@ -21,8 +19,7 @@ class Message:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A message as it arrived. `offset` counts within (topic, partition) and only grows."""
 
     topic: str

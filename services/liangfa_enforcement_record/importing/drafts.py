@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from liangfa_enforcement_record.importing.problems import Problem
 
@@ -30,8 +31,7 @@ class PartyDraft:
     """registration_number, organisation_code, tax_number, institution_number, society_number; and `…_as_written`."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseDraft:
+class CaseDraft(NamedTuple):
     """A candidate case. Money in yuan, exact; dates of the Beijing calendar; an empty text or None is not stated."""
 
     row: int
