@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from liangfa_screening.extraction import FactFound, Text
-from liangfa_screening.measured import METALS_A, METALS_B, ORDINARY, excesses
+from liangfa_screening.measured import METALS_A, METALS_B, ORDINARY, RESIDUES, excesses
 from liangfa_screening.quantities import UNITS, number
 from liangfa_screening.recidivism import PRIOR_PENALTIES, earlier_penalties
 
@@ -158,6 +158,8 @@ def _wages(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, l
     workers = facts.get("unpaid_workers")
     if single not in facts and months in facts and (workers is None or workers.value == 1):
         facts[single] = _as(whole, single, labels, whole.value)
+    elif single not in facts and months in facts and workers is not None and 1 < workers.value < _MANY_WORKERS:
+        facts[single] = _as(whole, single, labels, round(whole.value / workers.value, 2))  # one has at least the mean
     if workers is None and whole.value >= _MANY_WORKERS_CLAIM and _WORKERS.search(text.text):
         facts["unpaid_workers"] = _as(whole, "unpaid_workers", labels, _MANY_WORKERS)
 
@@ -171,6 +173,8 @@ def _is_one(place: int, text: Text) -> bool:
 _MEASURED = frozenset({"heavy_metal_a_multiple", "heavy_metal_b_multiple", "harmful_substance_seriously_over_limit"})
 _SERIOUS = 3.0
 """Three times the limit counts as seriously over it in food: how agencies often read the words, not a figure of law."""
+_SERIOUS_RESIDUE = 10.0
+"""Residues of permitted farm chemicals count from ten times the limit: agencies fine what is below. A reading, not law."""
 
 
 def _measured(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
@@ -184,7 +188,7 @@ def _measured(facts: dict[str, FactFound], wanted: AbstractSet[str], text: Text,
         if (
             name in wanted
             and name not in facts
-            and excess.quotient >= _SERIOUS
+            and excess.quotient >= (_SERIOUS_RESIDUE if RESIDUES.search(excess.substance) else _SERIOUS)
             and not ORDINARY.search(excess.substance)
         ):
             facts[name] = text.found(name, labels.get(name, name), True, excess.start, excess.end)

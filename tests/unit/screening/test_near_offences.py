@@ -52,6 +52,42 @@ PAIRS = [
     # A gas alarm in a paint shop names solvents: nobody deals in precursors.
     ("drug_precursors", "涂料车间可燃气体探测器断电，车间每日使用甲苯1吨用于调漆。", False),
     ("environmental_pollution", "煤矿用塑料袋包裹甲烷传感器，篡改瓦斯监测数据，浓度超限。", False),
+    # A residue a little over the limit, or a trader who checked, is fined; a seller of much more is looked at.
+    ("substandard_food", "菜摊芹菜检出啶虫脒0.9mg/kg，标准限量不得超过0.3mg/kg，售出12公斤。", False),
+    ("substandard_food", "小作坊馒头检出铅4.2mg/kg，标准限量不得超过0.5mg/kg，已售出60公斤。", True),
+    ("substandard_food", "超市购进的鲫鱼检出镉0.9mg/kg，标准限量0.1mg/kg，超市已履行进货查验义务。", False),
+    # An appliance without registration is no drug; what is injected and never approved is one.
+    ("obstructing_drug_administration", "美容店使用无注册证的注射仪2台，货值3万元。", False),
+    ("obstructing_drug_administration", "美容店从境外代购未取得药品注册证书的肉毒素8支，给顾客注射5支。", True),
+    # A broken seal is a matter of metering; altered software is one of data.
+    ("monitoring_system_damage", "粮站地磅计量铅封被破坏，多收粮款2万元。", False),
+    ("monitoring_system_damage", "粮站在地磅内植入遥控芯片修改称重数据，多收粮款2万元。", True),
+    # Starch in a bottle that names a medicine is a fake, whatever it is called.
+    ("fake_drugs", "张某把面粉压成片装入标有头孢克肟字样的药瓶卖给村民，收款900元。", True),
+    ("fake_drugs", "药店按处方销售头孢克肟片，药瓶标签破损，抽检均合格。", False),
+    # Paid within the time is paid; not paid within the time is not.
+    (
+        "tax_evasion",
+        "公司设两套账，少申报增值税合计86万元，占应纳税额31%，税务局送达处理决定书，在规定期限内未缴纳。",
+        True,
+    ),
+    (
+        "tax_evasion",
+        "公司设两套账，少申报增值税合计86万元，占应纳税额31%，税务局送达处理决定书，在规定期限内全部缴纳。",
+        False,
+    ),
+    # In the closed rivers a device for shocking fish is enough; a net that the rules allow is not.
+    ("illegal_fishing", "二人使用背式捕鱼机在沱江下河捕捞，渔获0.8公斤。", True),
+    ("illegal_fishing", "渔民休渔期船上放有符合规定的刺网一张，无渔获。", False),
+    # Who did not know and names his supplier is no seller of counterfeits.
+    ("sale_of_counterfeit_goods", "商店销售假冒注册商标的润滑油，销售金额6万元，不知道是侵权商品并说明提供者。", False),
+    ("sale_of_counterfeit_goods", "商店低价购进假冒注册商标的润滑油对外出售，销售金额6万元。", True),
+    # Of several workers' arrears one has the mean or more; lending is no taking of deposits.
+    ("refusal_to_pay_wages", "店主欠5名工人4个月工资共6万元后逃匿，人社局责令限期支付，逾期未付。", True),
+    ("refusal_to_pay_wages", "店主欠5名工人4个月工资共6万元，人社局责令限期支付后，五日内付清。", False),
+    ("illegal_deposit_taking", "投资公司向两家企业出借资金300万元，收取年息15%的利息。", False),
+    ("illegal_deposit_taking", "投资公司以年息15%为诱饵向社会公众吸收资金300万元。", True),
+    ("excessive_logging", "经营者持证采伐，实地超采活立木蓄积26立方米。", True),
 ]
 
 
