@@ -101,6 +101,8 @@ class Rule:
     why_unused: str = ""
     way: frozenset[str] = frozenset()
     """Steps that lead to the one that keeps it, where several are needed."""
+    asked_by: frozenset[str] = frozenset()
+    """Steps of which one must have asked for what is owed; empty: it is owed unasked."""
 
     @property
     def is_owed_if_taken(self) -> bool:
@@ -190,6 +192,7 @@ def _rule(row: dict[str, Any], use: dict[str, Any]) -> Rule:
         stays=use.get("stays", False),
         why_unused=use.get("why", ""),
         way=frozenset(use.get("way", ())),
+        asked_by=frozenset(use.get("asked_by", ())),
     )
 
 

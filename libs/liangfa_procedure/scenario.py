@@ -1,7 +1,7 @@
 """A scenario file: a story told as dated steps, to be played against the procedure and its limits.
 
-The format is described in docs/simulation.md. Reading is strict: a misspelt key, an unknown step or role, a date out of
-order is an error that names the line of the story, never something that silently does nothing.
+The format is described in docs/simulation.md. Steps and roles may be told in the words of the field (`naming`). A misspelt key,
+an unknown word, a date out of order is an error that names the line of the story, never something that silently does nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
-from liangfa_procedure import shapes
+from liangfa_procedure import naming, shapes
 from liangfa_procedure.clocks import BEIJING, Calendar
+from liangfa_procedure.meaning import Line, Meant, meanings
 from liangfa_procedure.rules import FIELDS, Rules
 from liangfa_procedure.shapes import ScenarioInvalid
 from liangfa_procedure.steps import ANY_OPEN, Procedure, Scope, Step
@@ -44,7 +45,7 @@ class Moment:
         """Read a day (its hour unknown) or a day and time. Raises `ScenarioInvalid`."""
         if isinstance(value, str):
             try:
-                value = datetime.fromisoformat(value.strip())
+                value = shapes.written(value)
             except ValueError:
                 raise ScenarioInvalid(f"{value!r} is no day or day and time (2026-03-02 09:30)", where) from None
         if isinstance(value, datetime) and value.year in shapes.YEARS:
@@ -118,6 +119,8 @@ class Scenario:
     expected: tuple[Alert, ...] | None
     final_state: str | None
     calendar: Calendar = field(default_factory=Calendar)
+    passed: tuple[str, ...] = ()
+    """Reason codes for lines that are rows of the procedure table without a step: read, and passed over."""
 
     @property
     def begins(self) -> datetime:
@@ -163,17 +166,20 @@ def read_scenario(text: str) -> Scenario:
         raise ScenarioInvalid(f"this is no YAML: {error}") from None
     if not isinstance(data, dict):
         raise ScenarioInvalid("a scenario is a mapping with a list of steps")
+    data = naming.renamed(data, naming.KEYS)
     _only(data, _FILE_KEYS, 0)
     if not (rows := shapes.rows(data, "steps")):
         raise ScenarioInvalid("a scenario has a list of steps")
     sector = shapes.word(data, "sector")
+    sector = naming.SECTORS.get(sector, sector)
     known = Rules.load().sectors() | FIELDS.keys()
     if sector not in {"", *known}:
         raise ScenarioInvalid(f"there is no sector {sector}; known are {sorted(known)}")
     suspects = shapes.words(data, "suspects") or ("suspect",)
     if len(set(suspects)) != len(suspects):
         raise ScenarioInvalid("two suspects have one name: tell them apart")
-    events = tuple(_event(row, number, suspects) for number, row in enumerate(rows, start=1))
+    begins_in = _state(shapes.word(data, "begins_in"))
+    events, passed = _events(rows, suspects, begins_in)
     dated = [event.moment for event in events if event.moment is not None]
     if not dated:
         raise ScenarioInvalid("no step has a date")
@@ -184,13 +190,14 @@ def read_scenario(text: str) -> Scenario:
     return Scenario(
         title=shapes.word(data, "title"),
         sector=sector,
-        begins_in=_state(shapes.word(data, "begins_in")),
+        begins_in=begins_in,
         suspects=suspects,
         events=events,
         until=shapes.day(until, "until"),
         expected=_expected(shapes.rows(data, "expected")) if "expected" in data else None,
         final_state=_state(shapes.word(data, "final_state")),
         calendar=_calendar(shapes.mapping(data, "holidays")),
+        passed=passed,
     )
 
 
@@ -203,53 +210,91 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def _only(row: Mapping[str, Any], known: frozenset[str], where: int) -> None:
-    # YAML 1.1 reads a bare `on` as true.
-    if extra := {str(key) for key in row} - known - {"True"}:
+    if extra := {str(key) for key in row} - known:
         raise ScenarioInvalid(f"unknown keys {sorted(extra)}; known are {sorted(known)}", where)
 
 
-def _event(row: Mapping[Any, Any], where: int, suspects: tuple[str, ...]) -> Told | Extended:
-    when = row.get("on", row.get(True))
-    moment = None if when is None else Moment.read(when, where)
-    suspect = shapes.word(row, "suspect", where) or None
-    if suspect is not None and suspect not in suspects:
-        raise ScenarioInvalid(f"{suspect} is not among the suspects {list(suspects)}", where)
-    if "extend" in row:
-        return _extension(row, where, moment, suspect)
+def _events(
+    told: list[Mapping[Any, Any]], suspects: tuple[str, ...], begins_in: str | None
+) -> tuple[tuple[Told | Extended, ...], tuple[str, ...]]:
+    """Return what the lines of the story mean, and reason codes for those that are no step."""
+    rows = dict(enumerate((naming.renamed(row, naming.STEP_KEYS) for row in told), start=1))
+    passed = {n for n, row in rows.items() if "extend" not in row and _is_passed_over(row)}
+    steps = [n for n, row in rows.items() if "extend" not in row and n not in passed]
+    meant = meanings([_line(rows[n], n, suspects) for n in steps], suspects, begins_in)
+    means = dict(zip(steps, meant, strict=True))
+    events: list[Told | Extended] = []
+    for where, row in rows.items():
+        if where in means:
+            events += _told(row, where, means[where])
+        elif where not in passed:
+            events.append(_extension(row, where, suspects))
+    return tuple(events), tuple(f"NO_STEP {rows[n]['step']}" for n in sorted(passed))
+
+
+def _is_passed_over(row: Mapping[str, Any]) -> bool:
+    word = str(row.get("step"))
+    return naming.is_row_without_step(word) and not naming.steps_called(word)
+
+
+def _names(row: Mapping[str, Any], where: int, suspects: tuple[str, ...]) -> tuple[str, ...]:
+    named = shapes.words(row, "suspect", where)
+    for name in named:
+        if name not in suspects:
+            raise ScenarioInvalid(f"{name} is not among the suspects {list(suspects)}", where)
+    return named
+
+
+def _line(row: Mapping[str, Any], where: int, suspects: tuple[str, ...]) -> Line:
     _only(row, _STEP_KEYS, where)
-    table = Procedure.load()
-    step = table.steps.get(str(row.get("step")))
-    if step is None:
-        raise ScenarioInvalid(f"there is no step {row.get('step')}", where)
-    roles = frozenset(shapes.words(row, "by", where)) or step.roles
-    if unknown := roles - set(table.roles):
-        raise ScenarioInvalid(f"there is no role {sorted(unknown)}; known are {sorted(table.roles)}", where)
-    if step.scope is Scope.SUSPECT and suspect is None:
-        if len(suspects) > 1:
-            raise ScenarioInvalid(f"{step.id} concerns one of the suspects {list(suspects)}: name him", where)
-        suspect = suspects[0]
+    word = str(row.get("step"))
+    choices = naming.steps_called(word)
+    if not choices:
+        raise ScenarioInvalid(f"there is no step {word}; {naming.nearest(word)}", where)
+    # Of steps with one name those are meant that whoever is named may take.
+    mine = tuple(step for step in choices if _roles(row, where, step) & step.roles)
+    return Line(mine or choices, _names(row, where, suspects))
+
+
+def _roles(row: Mapping[str, Any], where: int, step: Step) -> frozenset[str]:
+    roles: frozenset[str] = frozenset()
+    for word in shapes.words(row, "by", where):
+        named = naming.roles_called(word, step)
+        if not named:
+            raise ScenarioInvalid(f"there is no role {word}; known are {sorted(Procedure.load().roles)}", where)
+        roles |= named
+    return roles or step.roles
+
+
+def _told(row: Mapping[str, Any], where: int, meant: Meant) -> list[Told]:
+    """Return the step of this line, once for each suspect whom it concerns."""
+    when = row.get("on")
+    moment = None if when is None else Moment.read(when, where)
     fields = shapes.mapping(row, "fields", where)
     if "reply_by" in fields:
         shapes.day(fields["reply_by"], "fields.reply_by, the last day that the document names,", where)
     received = None if row.get("received") is None else Moment.read(row["received"], where)
     if received is not None and moment is not None and received.latest < moment.earliest:
         raise ScenarioInvalid("it is received before it is taken", where)
-    return Told(
+    one = Told(
         where=where,
-        step=step,
-        roles=roles,
+        step=meant.step,
+        roles=_roles(row, where, meant.step),
         moment=moment,
         received=received,
-        suspect=suspect if step.scope is Scope.SUSPECT else None,
+        suspect=None,
         custody=shapes.truth(row, "custody", where),
         documents=shapes.words(row, "documents", where),
         fields={str(name): value for name, value in fields.items()},
         organisation=shapes.word(row, "organisation", where) or None,
     )
+    return [replace(one, suspect=name) for name in meant.names] or [one]
 
 
-def _extension(row: Mapping[Any, Any], where: int, moment: Moment | None, suspect: str | None) -> Extended:
+def _extension(row: Mapping[str, Any], where: int, suspects: tuple[str, ...]) -> Extended:
     _only(row, _EXTENSION_KEYS, where)
+    moment = None if row.get("on") is None else Moment.read(row["on"], where)
+    suspect = next(iter(_names(row, where, suspects)), None)
     rule = Rules.load().by_id.get(shapes.word(row, "extend", where))
     if rule is None:
         raise ScenarioInvalid(f"there is no rule {row['extend']}", where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -10,6 +11,23 @@ from liangfa_procedure.reading import ProcedureError
 
 YEARS = range(1949, 2200)
 """Years that a story may tell of: far more than any calendar knows, and safe to count in."""
+
+_WRITTEN = re.compile(
+    r"(\d{4})[年/.-](\d{1,2})[月/.-](\d{1,2})日?[\sT]*(?:(上午|下午)?(\d{1,2})[时点:：](?:(\d{1,2})分?)?(?::\d{2})?)?"
+)
+
+
+def written(text: str) -> date:
+    """Return the day, or the day and time (a `datetime`), of a text in ISO 8601 or as in 2024年3月4日下午2时30分. Raises `ValueError`."""
+    found = _WRITTEN.fullmatch(text.strip())
+    if found is None:
+        at = datetime.fromisoformat(text.strip())
+        return at if len(text.strip()) > len("2024-03-04") else at.date()
+    year, month, day, half, hour, minute = found.groups()
+    if hour is None:
+        return date(int(year), int(month), int(day))
+    noon = 12 if half == "下午" and int(hour) < 12 else 0
+    return datetime(int(year), int(month), int(day), int(hour) + noon, int(minute or 0))  # noqa: DTZ001 - Beijing, read by the caller
 
 
 class ScenarioInvalid(ProcedureError):

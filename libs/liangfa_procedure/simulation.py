@@ -109,19 +109,22 @@ def play(scenario: Scenario) -> Outcome:
     _watch(game, end)
     final = game.state or BEGINNINGS[Scope.TRANSFER]
     alerts = tuple(sorted(one for one in game.alerts if is_told_by(scenario, one.rule)))
-    return Outcome(alerts, final, game.suspects, tuple(sorted(game.warnings)))
+    return Outcome(alerts, final, game.suspects, tuple(sorted({*game.warnings, *scenario.passed})))
 
 
 def is_told_by(scenario: Scenario, rule_id: str) -> bool:
     """Whether an alert of this rule may be told of the story.
 
     Where the law says 立即 or 同时 and the number is the product's own (`kind: design`), a story that never comes to the
-    step in question says nothing of it: silence in a story is no breach. The service itself alerts all the same.
+    step in question says nothing of it: silence in a story is no breach. The service itself alerts all the same. What is owed
+    only to who asked for it (`asked_by`) is told only of a story in which somebody did.
     """
     rule = Rules.load().rule(rule_id)
+    steps = [event.step for event in scenario.events if isinstance(event, Told)]
+    if rule.asked_by and not any(step.id in rule.asked_by for step in steps):
+        return False
     if rule.kind != "design":
         return True
-    steps = (event.step for event in scenario.events if isinstance(event, Told))
     return any(rule.ends_on in {*step.tells, *step.on_receipt} for step in steps)
 
 

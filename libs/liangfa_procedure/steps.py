@@ -208,8 +208,9 @@ def _load() -> Procedure:
 
 def duties(procedure: Procedure) -> dict[str, frozenset[str]]:
     """Return the limits in which somebody can fail, with the steps on the way to keeping them. Raises `ProcedureError`."""
-    found = {rule.id: rule.way for rule in Rules.load().by_id.values() if rule.use is Use.DUTY}
-    if unknown := frozenset[str]().union(*found.values()) - procedure.steps.keys():
+    rules = Rules.load().by_id.values()
+    found = {rule.id: rule.way for rule in rules if rule.use is Use.DUTY}
+    if unknown := frozenset[str]().union(*found.values(), *(rule.asked_by for rule in rules)) - procedure.steps.keys():
         raise ProcedureError(f"clock_use.yaml names steps that do not exist: {sorted(unknown)}")
     return found
 

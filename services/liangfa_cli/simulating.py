@@ -233,7 +233,9 @@ class _Play:
         telling = (event for event in told if is_told_by(self.scenario, event.clock.rule_id))
         alerts = sorted(alert for event in telling for alert in self._alerts(event))
         suspects = {one.name: one.state or BEGINNINGS[Scope.SUSPECT] for one in self.transfer.suspects}
-        return Outcome(tuple(alerts), self.transfer.state, suspects, tuple(sorted(self.warnings)))
+        return Outcome(
+            tuple(alerts), self.transfer.state, suspects, tuple(sorted({*self.warnings, *self.scenario.passed}))
+        )
 
     def _alerts(self, event: events_pb2.ClockWarned | events_pb2.ClockMissed) -> Iterable[Alert]:
         clock = event.clock

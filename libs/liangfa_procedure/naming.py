@@ -1,0 +1,131 @@
+"""The words in which people tell a story: of steps, of who takes them, of sectors, of the keys of a scenario file.
+
+Published cases speak Chinese and name an organ rather than a role; the procedure table has rows (B2) and names. All of them
+are read. A word that is not known is an error that names the nearest one, never a step that silently does nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from liangfa_procedure.reading import read_data
+from liangfa_procedure.steps import Procedure, Step
+
+KEYS = {
+    "标题": "title", "来源": "source", "领域": "sector", "行业": "sector", "嫌疑人": "suspects", "犯罪嫌疑人": "suspects",
+    "步骤": "steps", "经过": "steps", "起始状态": "begins_in", "截止": "until", "节假日": "holidays", "预期": "expected",
+    "最终状态": "final_state", "name": "title", "events": "steps", "expect": "expected",
+}  # fmt: skip
+"""Other words for the keys of the file; the documented ones are in docs/simulation.md."""
+STEP_KEYS = {
+    "date": "on", "day": "on", "at": "on", "日期": "on", "时间": "on", "action": "step", "event": "step", "步骤": "step",
+    "事项": "step", "actor": "by", "who": "by", "role": "by", "主体": "by", "办理": "by", "received_on": "received",
+    "收到": "received", "签收": "received", "送达": "received", "嫌疑人": "suspect", "羁押": "custody", "机关": "organisation",
+    "organization": "organisation", "文书": "documents", "备注": "note", "说明": "note", "期限延长": "extend", "延长": "extend",
+    "情形": "track", "理由": "ground", "批准人": "approver",
+}  # fmt: skip
+SECTORS = {
+    "环境": "environment", "生态环境": "environment", "安全生产": "work_safety", "应急管理": "work_safety", "药品": "drug",
+    "经济": "economic", "经济犯罪": "economic", "税务": "tax", "食品": "food", "知识产权": "intellectual_property",
+    "劳动": "labour", "劳动保障": "labour", "人力资源和社会保障": "labour", "自然资源": "natural_resources", "labor": "labour",
+    "safety": "work_safety", "drugs": "drug", "ip": "intellectual_property", "env": "environment", "general": "",
+    "一般": "",
+}  # fmt: skip
+_SIDES = {
+    "police": ("公安", "警", "派出所", "police"),
+    "procuratorate": ("检察", "procurat"),
+    "court": ("法院", "审判", "法官", "court"),
+    "agency": ("局", "委员会", "厅", "部门", "行政", "执法", "机关", "agency"),
+}
+"""Words of which one in the name of an organ or person tells the side; looked for in this order."""
+_OFFICERS = {
+    "承办人": "officer",
+    "办案人员": "officer",
+    "执法人员": "officer",
+    "检察官": "procurator",
+    "检察长": "chief_procurator",
+}
+_SPACE = re.compile(r"[\s，,、；;。.（）()《》“”\"_-]+")
+_MOST_MEANT = 6
+
+
+def renamed(row: Mapping[Any, Any], names: Mapping[str, str]) -> dict[Any, Any]:
+    """Return `row` with the keys that are other words for known ones called by these; a key that is there stays."""
+    found: dict[Any, Any] = {}
+    for key, value in row.items():
+        # YAML 1.1 reads a bare `on` as true.
+        known = "on" if key is True else names.get(str(key), key)
+        found[key if known in row and known != key else known] = value
+    return found
+
+
+def plain(word: str) -> str:
+    """Return a word without spaces, marks and case."""
+    return _SPACE.sub("", word).casefold().replace("’", "'")
+
+
+def steps_called(word: str) -> tuple[Step, ...]:
+    """Return the steps that a word may mean, the likeliest first; empty for a word that is not known.
+
+    A row of the procedure table with many steps (H) means none of them.
+    """
+    if word in Procedure.load().steps:
+        return (Procedure.load().step(word),)
+    found = _names().get(plain(word), ())
+    if not found and len(plain(word)) > 1:
+        found = tuple(dict.fromkeys(step for name, steps in _names().items() if plain(word) in name for step in steps))
+        return found if len({step.name_zh for step in found}) == 1 else ()
+    return found if len(found) <= _MOST_MEANT or word not in _rows() else ()
+
+
+def is_row_without_step(word: str) -> bool:
+    """Whether the procedure table has a row of this id that is no step of a transfer (A1: the filing at the agency)."""
+    return word.strip() in Procedure.load().rows_without_step
+
+
+def nearest(word: str) -> str:
+    """Return what to say instead of a word that names no step."""
+    row = [step.id for step in Procedure.load().steps.values() if step.reference == word.strip()]
+    if row:
+        return f"the row {word} has several steps, name one: {', '.join(row)}"
+    close = get_close_matches(plain(word), _names(), n=3, cutoff=0.4)
+    meant = dict.fromkeys(f"{step.id} ({step.name_zh})" for name in close for step in _names()[name])
+    return f"the nearest are {', '.join(meant)}" if meant else "the steps stand in docs/procedure.md"
+
+
+def roles_called(word: str, step: Step) -> frozenset[str]:
+    """Return the roles that a word names for `step`; empty for a word that is not known.
+
+    An organ (police, 公安机关, 某市人民检察院, 市场监督管理局) means whoever there may take the step, or anybody there when nobody may.
+    """
+    roles = Procedure.load().roles
+    if word in roles and word != "police":
+        return frozenset({word})
+    named = {name for name, role in roles.items() if word in {role.name_zh, role.name_en}}
+    named |= {role for name, role in _OFFICERS.items() if word == name}
+    if named:
+        return frozenset(named)
+    side = next((side for side, marks in _SIDES.items() if any(mark in word.casefold() for mark in marks)), None)
+    there = frozenset(name for name, role in roles.items() if role.side == side)
+    return there & step.roles or there
+
+
+def _rows() -> frozenset[str]:
+    return frozenset(step.reference for step in Procedure.load().steps.values())
+
+
+@cache
+def _names() -> dict[str, tuple[Step, ...]]:
+    """Return the steps by what they are called."""
+    table, others = Procedure.load(), read_data("step_names.yaml")
+    found: dict[str, dict[Step, None]] = {}
+    for step in table.steps.values():
+        found.setdefault(plain(step.id), {})[step] = None
+    for step in table.steps.values():
+        for name in (step.name_zh, step.name_en, step.reference, *others.get(step.id, ())):
+            found.setdefault(plain(str(name)), {})[step] = None
+    return {name: tuple(steps) for name, steps in found.items()}

@@ -1,0 +1,184 @@
+"""Stories told in the words of the field: every row and name of the table is understood, or the nearest is named."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from liangfa_procedure import shapes
+from liangfa_procedure.naming import is_row_without_step, steps_called
+from liangfa_procedure.reading import read_data
+from liangfa_procedure.scenario import Moment, Told, read_scenario
+from liangfa_procedure.shapes import ScenarioInvalid
+from liangfa_procedure.simulation import play
+from liangfa_procedure.steps import Procedure, Step
+
+STEPS = list(Procedure.load().steps.values())
+
+
+def told(text: str) -> list[tuple[str, str | None]]:
+    """Return the step and the suspect of each line as understood."""
+    events = read_scenario(text).events
+    return [(event.step.id, event.suspect) for event in events if isinstance(event, Told)]
+
+
+def story(*words: str, head: str = "") -> str:
+    """Return a story of these steps, a day apart."""
+    rows = "\n".join(f"  - {{on: 2026-03-{day:02}, step: {word}}}" for day, word in enumerate(words, start=2))
+    return f"{head}\nsteps:\n{rows}\n"
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.id)
+def test_a_step_is_understood_by_its_id_and_its_names(step: Step) -> None:
+    """The id means it alone; its Chinese and its English name mean it among those that are called alike."""
+    assert steps_called(step.id) == (step,)
+    assert step in steps_called(step.name_zh)
+    assert step in steps_called(step.name_en)
+
+
+@pytest.mark.parametrize("row", sorted({step.reference for step in STEPS} - {"H", "F9"}))
+def test_a_row_of_the_procedure_table_is_understood(row: str) -> None:
+    """A row with several steps means each of them; the story decides."""
+    assert {step.id for step in STEPS if step.reference == row} <= {step.id for step in steps_called(row)}
+
+
+def test_other_words_are_those_of_steps_that_exist() -> None:
+    """A misspelt id in the list would be words for nothing."""
+    assert set(read_data("step_names.yaml")) <= set(Procedure.load().steps)
+
+
+@pytest.mark.parametrize("row", sorted(Procedure.load().rows_without_step))
+def test_a_row_without_a_step_is_passed_over_and_told(row: str) -> None:
+    """A1 is the filing at the agency: the story goes on, and the last line says that nothing was done for it."""
+    assert is_row_without_step(row)
+    if steps_called(row):
+        return
+    scenario = read_scenario(story(f'"{row}"', "发现涉嫌犯罪"))
+    assert [event.where for event in scenario.events] == [2]
+    assert f"NO_STEP {row}" in play(scenario).warnings
+
+
+@pytest.mark.parametrize(
+    ("words", "means"),
+    [
+        (("受理", "立案"), "file_case"),
+        (("受理", "不予立案", "送达不予立案通知书", "提请复议", "立案"), "file_on_reconsideration"),
+        (("受理", "不予立案", "建议立案监督", "要求说明不立案理由", "说明理由", "通知立案", "立案"), "file_on_notice"),
+        (("B1", "C2", "C2", "E1", "E2", "E3", "F3", "F3", "F6", "F6"), "file_on_notice"),
+        (("不予立案", "接受不予立案", "E5", "E5", "E5"), "report_result"),
+        (("不起诉", "I2"), "tell_non_prosecution"),
+        (("移送起诉", "退补", "移送审查起诉"), "resubmit_for_prosecution"),
+        (("撤案", "告知撤案", "反向移送", "行政处罚"), "record_penalty"),
+        (("行政处罚", "检察意见"), "require_transfer"),
+        (("移送行政检察部门", "检察意见"), "give_penalty_opinion"),
+        (("撤销不予立案决定",), "file_on_reconsideration"),
+    ],
+)
+def test_a_word_with_several_meanings_means_the_step_that_is_possible_there(words: tuple[str, ...], means: str) -> None:
+    """立案 is filing on a notice once there is one."""
+    assert told(story(*words))[-1][0] == means
+
+
+def test_a_word_that_later_lines_explain_is_read_by_them() -> None:
+    """复议决定 upholds the refusal, unless the items are handed over after it."""
+    assert told(story("提请复议", "复议决定", "建议立案监督"))[1][0] == "uphold_refusal"
+    assert told(story("提请复议", "复议决定", "移交涉案物品"))[1][0] == "file_on_reconsideration"
+
+
+def test_a_step_without_a_name_concerns_every_suspect_whom_it_can_concern() -> None:
+    """Both are sent for prosecution; judged is the one who is on trial."""
+    text = """
+    suspects: [甲, 乙]
+    steps:
+      - {on: 2026-03-02, step: 移送审查起诉}
+      - {on: 2026-03-10, step: 不起诉, suspect: 甲}
+      - {on: 2026-03-10, step: 提起公诉, suspect: 乙}
+      - {on: 2026-04-10, step: 一审宣判}
+    """
+    assert told(text) == [
+        ("send_for_prosecution", "甲"),
+        ("send_for_prosecution", "乙"),
+        ("decide_non_prosecution", "甲"),
+        ("prosecute", "乙"),
+        ("pronounce_judgment", "乙"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("by", "roles"),
+    [
+        ("公安机关", {"police_head"}),
+        ("police", {"police_head"}),
+        ("某县公安局", {"police_head"}),
+        ("police_head", {"police_head"}),
+        ("县级以上公安机关负责人", {"police_head"}),
+        ("officer", {"officer"}),
+        ("某市人民检察院", {"procurator", "chief_procurator"}),
+        ("市场监督管理局", {"officer", "agency_head"}),
+    ],
+)
+def test_an_organ_is_whoever_there_may_take_the_step(by: str, roles: set[str]) -> None:
+    """The head of the police files; another organ is not made a police organ by it."""
+    (event,) = read_scenario(f"steps: [{{on: 2026-03-02, step: 决定立案, by: {by}}}]").events
+    assert isinstance(event, Told)
+    assert event.roles == roles
+
+
+def test_an_organ_that_may_not_take_the_step_is_refused() -> None:
+    """No procuratorate files a case."""
+    with pytest.raises(ScenarioInvalid, match="is for the head of the police"):
+        play(read_scenario("steps: [{on: 2026-03-02, step: 决定立案, by: 检察院}]"))
+
+
+def test_other_keys_and_chinese_sectors_are_read() -> None:
+    """日期, date, 步骤, action: the same keys."""
+    text = (
+        "{领域: 环境, 步骤: [{日期: 2026-03-02, 步骤: 接受移送, 主体: 公安局}, {date: 2026-03-03, action: file_case}]}"
+    )
+    scenario = read_scenario(text)
+    assert scenario.sector == "environment"
+    assert [event.step.id for event in scenario.events if isinstance(event, Told)] == ["accept_transfer", "file_case"]
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2024-03-04", date(2024, 3, 4)),
+        ("2024年3月4日", date(2024, 3, 4)),
+        ("2024/3/4", date(2024, 3, 4)),
+        ("2024.03.04", date(2024, 3, 4)),
+        ("2024年3月4日下午2时30分", datetime(2024, 3, 4, 14, 30)),
+        ("2024-03-04 9:05", datetime(2024, 3, 4, 9, 5)),
+        ("2024-03-04T09:05:00+00:00", datetime(2024, 3, 4, 9, 5, tzinfo=UTC)),
+    ],
+)
+def test_days_are_read_as_they_are_written(text: str, at: date) -> None:
+    """ISO 8601 and the Chinese way."""
+    assert shapes.written(text) == at
+    assert Moment.read(text, 1).earliest.year == 2024
+
+
+@pytest.mark.parametrize("text", ["2024-13-04", "3月4日", "2024年2月30日", ""])
+def test_what_is_no_day_is_refused(text: str) -> None:
+    """With the line on which it stands."""
+    with pytest.raises(ScenarioInvalid, match="step 7 of the story"):
+        Moment.read(text, 7)
+
+
+@pytest.mark.parametrize(
+    ("word", "names"), [("accept_transfr", "accept_transfer"), ("提请复仪", "提请复议"), ("H", "detain, release")]
+)
+def test_an_unknown_word_is_answered_with_the_nearest(word: str, names: str) -> None:
+    """And a row with many steps with their names."""
+    with pytest.raises(ScenarioInvalid, match=names):
+        read_scenario(story(word))
+
+
+def test_a_result_that_nobody_asked_for_is_owed_to_nobody() -> None:
+    """刑事诉讼法第一百七十七条 is about an opinion of the procuratorate; after a return by the police nobody is late with it."""
+    text = story("退回", "send_to_right_authority", "decide_penalty") + "  - {on: 2026-03-20, step: report_result}\n"
+    assert play(read_scenario(text)).alerts == ()
+    asked = "steps:\n  - {on: 2026-03-02, step: 司法建议}\n  - {on: 2026-03-03, step: record_penalty}\n"
+    late = play(read_scenario(asked + "  - {on: 2026-03-20, step: tell_penalty}\n")).alerts
+    assert {alert.rule for alert in late} == {"administrative_result_notice"}
