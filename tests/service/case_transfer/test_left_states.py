@@ -122,6 +122,31 @@ async def test_an_agency_that_refused_takes_the_case_up_again(service: Service) 
     assert owed not in await running_duties(service, transfer)
 
 
+async def test_no_crime_suspected_is_no_answer_to_an_opinion_that_requires_the_transfer(service: Service) -> None:
+    """Only the delivery answers it (RULE art. 557): until then it is owed, missed in time, and can still be met."""
+    transfer = await service.open()
+    await service.take(transfer, "require_transfer")
+    await service.sign(transfer, OFFICER)
+    owed = ("agency_act_on_transfer_opinion_general", "")
+    await service.take(transfer, "drop_suspicion")
+    assert owed in await running_duties(service, transfer)
+    assert ("assign_task_force", "") not in await running_duties(service, transfer)
+    await service.walk(transfer, ("decide_penalty", "suspect_crime_again", *TO_REVIEW[:2], "take_transfer_back"))
+    assert owed in await running_duties(service, transfer)
+    await service.later(days=60)
+    assert owed[0] in {event.clock.rule_id for event in await service.events("ClockMissed")}
+    await service.walk(transfer, TO_REVIEW[:3])
+    assert owed not in await running_duties(service, transfer)
+
+
+async def test_an_opinion_signed_for_after_the_suspicion_was_dropped_is_owed_like_any_other(service: Service) -> None:
+    """Dropping the suspicion quickly, before the opinion is signed for, does not get round it."""
+    transfer = await service.open()
+    await service.walk(transfer, ("require_transfer", "drop_suspicion"))
+    await service.sign(transfer, OFFICER)
+    assert ("agency_act_on_transfer_opinion_general", "") in await running_duties(service, transfer)
+
+
 async def test_on_random_ways_no_running_duty_is_out_of_reach(service: Service) -> None:
     """The service does what the table says: what runs can be done from where the transfer and its suspects stand."""
     for seed in range(4):
