@@ -173,7 +173,7 @@ async def talk_and_kill(folder: Path) -> None:
         server.kill()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_conversations_survive_a_killed_server(tmp_path: Path, record_property: Record) -> None:
     """Four people, said twice now and then, killed five times: each message once, in one order, for everybody."""
     asyncio.run(talk_and_kill(tmp_path))
@@ -229,7 +229,7 @@ async def confirm_and_kill(folder: Path, after_seconds: float) -> None:
         server.kill()
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("after_seconds", [0.0, 0.01, 0.03])
 def test_members_confirm_at_once_while_the_server_is_killed(tmp_path: Path, after_seconds: float) -> None:
     """Everybody's confirmation counts once, and the minutes are sealed once."""

@@ -101,7 +101,7 @@ async def supervised(platform: Platform) -> int:
     return sum(line.cases for line in (await stub.GetStatistics(request)).lines)
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_an_import_killed_seven_times_loses_and_repeats_nothing(tmp_path: Path, record_property: Record) -> None:
     """Six thousand rows: cases, repeats, rows kept aside and withdrawn ones each end as what they are, once."""
     content, kinds = table()

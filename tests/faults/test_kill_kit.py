@@ -65,7 +65,7 @@ async def aftermath(folder: Path, known: dict[str, int]) -> Outcome:
     return Outcome(f"kill -9 of a service with its relay and consumer ({database})", KILLS, len(known), lost, doubled)
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_sixty_hard_kills_lose_nothing_double_nothing_and_keep_the_order(
     tmp_path: Path, record_property: Record
 ) -> None:
