@@ -17,6 +17,8 @@ from liangfa_standards.divisions import covers
 OFFICER, HEAD, LEGAL = "officer", "agency_head", "legal_reviewer"
 POLICE, POLICE_HEAD = "police", "police_head"
 PROCURATOR, CHIEF, JUDGE, JUSTICE = "procurator", "chief_procurator", "judge", "justice_supervisor"
+OPERATOR = "operator"
+"""Whoever runs the platform for an organisation: takes over what it numbered on paper, and sees no transfer."""
 AGENCY = frozenset({OFFICER, HEAD})
 ACTING = AGENCY | {POLICE, POLICE_HEAD, PROCURATOR, CHIEF, JUDGE}
 """Roles of the procedure's table: they take steps."""
@@ -50,6 +52,7 @@ RULES: dict[str, frozenset[str]] = {
     f"{_DOCUMENTS}GetDocument": READING,
     f"{_DOCUMENTS}DownloadDocument": READING,
     f"{_DOCUMENTS}AttachSignedScan": ACTING,
+    f"{_DOCUMENTS}StartNumberSeries": frozenset({OPERATOR, HEAD, POLICE_HEAD, CHIEF}),  # of their own organisation
     f"{_DOCUMENTS}ListDocuments": READING,
     f"{_DOCUMENTS}ExportCaseFile": READING,
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from liangfa_kit.errors import FieldViolation, Forbidden, Invalid, NotFound, Precondition, Stale
 from liangfa_procedure.documents import DocumentKind
+from liangfa_procedure.numbering import DocumentNumber
 from liangfa_procedure.writing import TemplateBroken as BrokenFile
 
 
@@ -82,6 +83,20 @@ class CodeWordTaken(Precondition):
             message_zh=f"机关代字“{code_word}”已由其他单位使用。",
             remedy="Use your own organisation's code word.",
             code_word=code_word,
+        )
+
+
+class NumberSeriesBegun(Precondition):
+    """The platform has numbers of the series in this year already: none is left out or given twice."""
+
+    reason = "NUMBER_SERIES_BEGUN"
+
+    def __init__(self, following: DocumentNumber) -> None:
+        super().__init__(
+            f"The series was begun already: its next number is {following}.",
+            message_zh=f"该文号序列本年度已启用，下一文号为 {following}，不能再设起始号。",
+            remedy="Issue the next document with `code_word`. For numbers that collide with paper, use another code word.",
+            next_number=str(following),
         )
 
 

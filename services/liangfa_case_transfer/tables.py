@@ -116,7 +116,7 @@ number_series = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True, comment="<code word>/<year in Beijing>"),
     sa.Column("code_word", sa.Text, nullable=False),
-    sa.Column("organisation_id", sa.Text, nullable=False, comment="the first that took a number with this code word"),
+    sa.Column("organisation_id", sa.Text, nullable=False, comment="the first that numbered with this code word"),
     sa.Column("last_serial", sa.Integer, nullable=False),
     sa.Index("number_series_code_word", "code_word"),
 )

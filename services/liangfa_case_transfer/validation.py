@@ -23,7 +23,10 @@ MAX_DOCUMENT_TEXT = 100_000
 MAX_NAME = 200
 MAX_LIST = 200
 MAX_HELD = 1_000
+MAX_SERIAL = 999_999
+"""No organisation issues so many documents of one kind in a year: more is a slip of the pen."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CODE_WORD = "机关代字为 1 至 20 个汉字，如 洪市监移 (1 to 20 Chinese characters)"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -108,6 +111,15 @@ def check_draft(draft: document_service_pb2.DocumentDraft) -> None:
     )
 
 
+def check_series(request: document_service_pb2.StartNumberSeriesRequest) -> None:
+    """Raise `Invalid` with every violation of where a series of numbers is to begin."""
+    serial = f"本年度纸质文书最后一个序号，1 至 {MAX_SERIAL} (the last serial given on paper)"
+    _check(
+        () if is_code_word(request.code_word) else [FieldViolation("code_word", "CODE_WORD_MALFORMED", _CODE_WORD)],
+        () if 1 <= request.last_serial <= MAX_SERIAL else [FieldViolation("last_serial", "VALUE_OUT_OF_RANGE", serial)],
+    )
+
+
 def check_correction(request: document_service_pb2.IssueDocumentRequest) -> None:
     """Raise `Invalid` for a correction without its reason, and for a reason without anything corrected."""
     reason = request.correction_reason
@@ -187,8 +199,7 @@ def _kind(kind: str) -> Iterator[FieldViolation]:
 
 def _code_word(draft: document_service_pb2.DocumentDraft) -> Iterator[FieldViolation]:
     if draft.code_word and not is_code_word(draft.code_word):
-        words = "机关代字为 1 至 20 个汉字，如 洪市监移 (1 to 20 Chinese characters)"
-        yield FieldViolation("draft.code_word", "CODE_WORD_MALFORMED", words)
+        yield FieldViolation("draft.code_word", "CODE_WORD_MALFORMED", _CODE_WORD)
     if (
         draft.code_word
         and draft.fields.get("number", "").strip()

@@ -40,6 +40,13 @@ async def issued_document(channel: Channel, request: rpc.IssueDocumentRequest) -
     return document
 
 
+async def started_series(channel: Channel, request: rpc.StartNumberSeriesRequest) -> str:
+    """Begin a series of numbers; return the number that comes next."""
+    stub: Any = DocumentServiceStub(channel)
+    number: str = (await stub.StartNumberSeries(request)).next_number
+    return number
+
+
 async def all_documents(channel: Channel, transfer_id: str) -> list[pb.IssuedDocument]:
     """Return every version of the documents of a transfer."""
     stub: Any = DocumentServiceStub(channel)

@@ -89,6 +89,31 @@ def write(
     out.print(Text(told, style="green"), soft_wrap=True)
 
 
+@app.command("start-numbers")
+def start_numbers(
+    code_word: Annotated[str, typer.Argument(help="Code word (机关代字), e.g. 洪市监移.")],
+    last: Annotated[int, typer.Option(min=1, help="Last serial given on paper this year: 17 when 18 comes next.")],
+    agency: Agency,
+    address: Address = _ADDRESS,
+    role: As = "operator",
+    region: Region = _DISTRICT,
+    agency_name: AgencyName = "",
+    person: Person = "",
+    person_name: PersonName = "",
+    folder: Folder = _DATA,
+) -> None:
+    """Let a series of numbers go on where the paper ended; once a year, before the platform gives its first number."""
+    from liangfa_cli.calling import Place, with_channel
+    from liangfa_cli.document_calls import started_series
+    from liangfa_cli.identity import Caller
+    from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
+
+    wanted = rpc.StartNumberSeriesRequest(request_id=str(uuid.uuid4()), code_word=code_word, last_serial=last)
+    place = Place(address, folder, Caller(role, region, agency, agency_name, "", person, person_name))
+    number = with_channel(place, lambda channel: started_series(channel, wanted))
+    out.print(Text(f"下一文号 next number: {number}", style="green"), soft_wrap=True)
+
+
 @app.command("list")
 def list_(
     transfer: _Transfer,

@@ -8,6 +8,7 @@ from typing import Any
 from liangfa_case_transfer.authority import may_see_document
 from liangfa_case_transfer.case_evidence import CaseEvidence
 from liangfa_case_transfer.commands.exporting_case import EXPORT_CASE, ExportCase
+from liangfa_case_transfer.commands.numbering_series import START_SERIES, StartSeries
 from liangfa_case_transfer.commands.scanning import ATTACH_SCAN, AttachScan
 from liangfa_case_transfer.desk import Desk
 from liangfa_case_transfer.document_errors import DocumentNotFound
@@ -16,7 +17,7 @@ from liangfa_case_transfer.packing import CaseFile
 from liangfa_case_transfer.queries import documents as reading
 from liangfa_case_transfer.rpc.requests import command_call, seen_transfer
 from liangfa_case_transfer.scans import check_announced, keep_scan
-from liangfa_case_transfer.validation import check_correction, check_draft
+from liangfa_case_transfer.validation import check_correction, check_draft, check_series
 from liangfa_kit.context import current
 from liangfa_kit.ids import UuidSequence
 from liangfa_kit.objects import PIECE_BYTES, ObjectStore
@@ -97,6 +98,15 @@ class DocumentServicer(DocumentServiceServicer):
         )
         command = AttachScan(document.transfer_id, document.id, document.version, scan)
         return await self._train.execute(ATTACH_SCAN, command, current().command(""))
+
+    async def StartNumberSeries(
+        self, request: rpc.StartNumberSeriesRequest, _context: Any
+    ) -> rpc.StartNumberSeriesResponse:
+        """Begin a series after the numbers given on paper."""
+        call = command_call(request.request_id)
+        check_series(request)
+        command = StartSeries(request.code_word, request.last_serial)
+        return await self._train.execute(START_SERIES, command, call)
 
     async def ListDocuments(self, request: rpc.ListDocumentsRequest, _context: Any) -> rpc.ListDocumentsResponse:
         """List the documents of a transfer that the caller may see."""

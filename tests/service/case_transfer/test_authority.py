@@ -47,6 +47,7 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
     "DocumentService/GetDocument": (READING, "seen"),
     "DocumentService/DownloadDocument": (READING, "seen"),
     "DocumentService/AttachSignedScan": (ACTING, "seen"),
+    "DocumentService/StartNumberSeries": ({"operator", "agency_head", "police_head", "chief_procurator"}, "none"),
     "DocumentService/ListDocuments": (READING, "seen"),
     "DocumentService/ExportCaseFile": (READING, "seen"),
 }

@@ -75,6 +75,15 @@ def test_an_issued_document_goes_with_a_step_and_into_the_case_file(running: Ter
         assert any("移送涉嫌犯罪案件的书面报告" in name for name in archive.namelist())
 
 
+def test_a_series_goes_on_where_the_paper_ended(running: Terminal) -> None:
+    """The operator's command says the next number; the next document takes it."""
+    transfer = opened(running, "文号命令")
+    told = said(running, "start-numbers", "洪市监调", "--last", "17", who=("operator", "market"))
+    assert re.search(r"next number: 洪市监调〔\d{4}〕18号", told)
+    written(running, transfer, "transfer_letter", "--code-word", "洪市监调", "--field", "materials=无", *LETTER[2:])
+    assert re.search(r"洪市监调〔\d{4}〕18号", said(running, "list", transfer))
+
+
 def test_a_refusal_leaves_no_file(running: Terminal, tmp_path: Path) -> None:
     """Neither a half one nor an empty one; the refusal says why and what to do."""
     transfer = opened(running, "拒绝命令")

@@ -436,6 +436,58 @@ class AttachSignedScanResponse(_message.Message):
 Global___AttachSignedScanResponse: _TypeAlias = AttachSignedScanResponse  # noqa: Y015
 
 @_typing.final
+class StartNumberSeriesRequest(_message.Message):
+    """Begins a series of numbers of the current year in Beijing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CODE_WORD_FIELD_NUMBER: _builtins.int
+    LAST_SERIAL_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes the command idempotent."""
+    code_word: _builtins.str
+    """Code word (机关代字), e.g. 洪市监移; it is the caller's organisation's from now on."""
+    last_serial: _builtins.int
+    """Last serial that was given on paper this year, from 1: the platform goes on with the next one."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        code_word: _builtins.str = ...,
+        last_serial: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_word", b"code_word", "last_serial", b"last_serial", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartNumberSeriesRequest: _TypeAlias = StartNumberSeriesRequest  # noqa: Y015
+
+@_typing.final
+class StartNumberSeriesResponse(_message.Message):
+    """The series."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEXT_NUMBER_FIELD_NUMBER: _builtins.int
+    next_number: _builtins.str
+    """Number that the next document takes, e.g. 洪市监移〔2026〕18号."""
+    def __init__(
+        self,
+        *,
+        next_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_number", b"next_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartNumberSeriesResponse: _TypeAlias = StartNumberSeriesResponse  # noqa: Y015
+
+@_typing.final
 class ListDocumentsRequest(_message.Message):
     """Asks for documents."""
 

@@ -61,6 +61,11 @@ class DocumentServiceStub:
                 request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanRequest.SerializeToString,
                 response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanResponse.FromString,
                 _registered_method=True)
+        self.StartNumberSeries = channel.unary_unary(
+                '/liangfa_protos.case_transfer.v1.DocumentService/StartNumberSeries',
+                request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.StartNumberSeriesRequest.SerializeToString,
+                response_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.StartNumberSeriesResponse.FromString,
+                _registered_method=True)
         self.ListDocuments = channel.unary_unary(
                 '/liangfa_protos.case_transfer.v1.DocumentService/ListDocuments',
                 request_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.ListDocumentsRequest.SerializeToString,
@@ -113,6 +118,14 @@ class DocumentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartNumberSeries(self, request, context):
+        """Begin a series of numbers of the caller's organisation after those that it gave on paper earlier in the year. Possible once, before
+        the platform has given a number of the series in that year.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDocuments(self, request, context):
         """List the documents of a transfer, every version, oldest first.
         """
@@ -155,6 +168,11 @@ def add_DocumentServiceServicer_to_server(servicer, server):
                     servicer.AttachSignedScan,
                     request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanRequest.FromString,
                     response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanResponse.SerializeToString,
+            ),
+            'StartNumberSeries': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartNumberSeries,
+                    request_deserializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.StartNumberSeriesRequest.FromString,
+                    response_serializer=liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.StartNumberSeriesResponse.SerializeToString,
             ),
             'ListDocuments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDocuments,
@@ -304,6 +322,33 @@ class DocumentService:
             '/liangfa_protos.case_transfer.v1.DocumentService/AttachSignedScan',
             liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanRequest.SerializeToString,
             liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.AttachSignedScanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartNumberSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liangfa_protos.case_transfer.v1.DocumentService/StartNumberSeries',
+            liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.StartNumberSeriesRequest.SerializeToString,
+            liangfa__protos_dot_case__transfer_dot_v1_dot_document__service__pb2.StartNumberSeriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,10 @@ class DocumentServiceStub:
     """Send the file of a document."""
     AttachSignedScan: _grpc.StreamUnaryMultiCallable[_document_service_pb2.AttachSignedScanRequest, _document_service_pb2.AttachSignedScanResponse]
     """Attach a signed or sealed copy of a document: the first message says what comes, all carry the bytes in order."""
+    StartNumberSeries: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.StartNumberSeriesRequest, _document_service_pb2.StartNumberSeriesResponse]
+    """Begin a series of numbers of the caller's organisation after those that it gave on paper earlier in the year. Possible once, before
+    the platform has given a number of the series in that year.
+    """
     ListDocuments: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.ListDocumentsRequest, _document_service_pb2.ListDocumentsResponse]
     """List the documents of a transfer, every version, oldest first."""
     ExportCaseFile: _grpc.UnaryStreamMultiCallable[_document_service_pb2.ExportCaseFileRequest, _document_service_pb2.ExportCaseFileResponse]
@@ -69,6 +73,10 @@ class DocumentServiceAsyncStub(DocumentServiceStub):
     """Send the file of a document."""
     AttachSignedScan: _aio.StreamUnaryMultiCallable[_document_service_pb2.AttachSignedScanRequest, _document_service_pb2.AttachSignedScanResponse]  # type: ignore[assignment]
     """Attach a signed or sealed copy of a document: the first message says what comes, all carry the bytes in order."""
+    StartNumberSeries: _aio.UnaryUnaryMultiCallable[_document_service_pb2.StartNumberSeriesRequest, _document_service_pb2.StartNumberSeriesResponse]  # type: ignore[assignment]
+    """Begin a series of numbers of the caller's organisation after those that it gave on paper earlier in the year. Possible once, before
+    the platform has given a number of the series in that year.
+    """
     ListDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.ListDocumentsRequest, _document_service_pb2.ListDocumentsResponse]  # type: ignore[assignment]
     """List the documents of a transfer, every version, oldest first."""
     ExportCaseFile: _aio.UnaryStreamMultiCallable[_document_service_pb2.ExportCaseFileRequest, _document_service_pb2.ExportCaseFileResponse]  # type: ignore[assignment]
@@ -120,6 +128,16 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_document_service_pb2.AttachSignedScanResponse, _abc.Awaitable[_document_service_pb2.AttachSignedScanResponse]]:
         """Attach a signed or sealed copy of a document: the first message says what comes, all carry the bytes in order."""
+
+    @_abc_1.abstractmethod
+    def StartNumberSeries(
+        self,
+        request: _document_service_pb2.StartNumberSeriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_document_service_pb2.StartNumberSeriesResponse, _abc.Awaitable[_document_service_pb2.StartNumberSeriesResponse]]:
+        """Begin a series of numbers of the caller's organisation after those that it gave on paper earlier in the year. Possible once, before
+        the platform has given a number of the series in that year.
+        """
 
     @_abc_1.abstractmethod
     def ListDocuments(

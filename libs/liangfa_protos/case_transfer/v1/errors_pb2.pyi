@@ -74,6 +74,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Others took numbers of the series, or changed the transfer, all the time."""
     ERROR_REASON_SCAN_REFUSED: _ErrorReason.ValueType  # 25
     """The file is no scan of the kind that it is said to be, or too large."""
+    ERROR_REASON_NUMBER_SERIES_BEGUN: _ErrorReason.ValueType  # 26
+    """The platform has numbers of the series in this year already."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -130,4 +132,6 @@ ERROR_REASON_DOCUMENT_OUTRUN: ErrorReason.ValueType  # 24
 """Others took numbers of the series, or changed the transfer, all the time."""
 ERROR_REASON_SCAN_REFUSED: ErrorReason.ValueType  # 25
 """The file is no scan of the kind that it is said to be, or too large."""
+ERROR_REASON_NUMBER_SERIES_BEGUN: ErrorReason.ValueType  # 26
+"""The platform has numbers of the series in this year already."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

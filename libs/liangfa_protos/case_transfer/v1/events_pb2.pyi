@@ -345,6 +345,42 @@ class CaseFileExported(_message.Message):
 Global___CaseFileExported: _TypeAlias = CaseFileExported  # noqa: Y015
 
 @_typing.final
+class NumberSeriesStarted(_message.Message):
+    """A series of numbers was begun after those that its organisation gave on paper."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANISATION_FIELD_NUMBER: _builtins.int
+    CODE_WORD_FIELD_NUMBER: _builtins.int
+    YEAR_FIELD_NUMBER: _builtins.int
+    LAST_SERIAL_FIELD_NUMBER: _builtins.int
+    code_word: _builtins.str
+    """Code word (机关代字)."""
+    year: _builtins.int
+    """Year in Beijing."""
+    last_serial: _builtins.int
+    """Last serial that was given on paper."""
+    @_builtins.property
+    def organisation(self) -> _transfer_pb2.Organisation:
+        """Whose documents it numbers."""
+
+    def __init__(
+        self,
+        *,
+        organisation: _transfer_pb2.Organisation | None = ...,
+        code_word: _builtins.str = ...,
+        year: _builtins.int = ...,
+        last_serial: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["organisation", b"organisation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_word", b"code_word", "last_serial", b"last_serial", "organisation", b"organisation", "year", b"year"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NumberSeriesStarted: _TypeAlias = NumberSeriesStarted  # noqa: Y015
+
+@_typing.final
 class ClockLastDay(_message.Message):
     """The last day of a limit has come."""
 

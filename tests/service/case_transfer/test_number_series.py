@@ -1,0 +1,126 @@
+"""A series of numbers goes on where the paper ended: once, for its own organisation, without a number given twice."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from liangfa_case_transfer.tables import KIT
+from liangfa_kit.clock import ManualClock
+from liangfa_kit.errors import Invalid, PlatformError, Precondition
+from liangfa_kit.identity import Actor
+from liangfa_kit.verify import journal_faults
+from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
+from tests.transferring import START, Service, person, running_service
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
+LETTER, WORD = "transfer_letter", "洪市监移"
+OPERATOR = person("market", "operator")
+
+
+@pytest_asyncio.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    async with running_service(tmp_path) as running:
+        yield running
+
+
+def starting(last: int = 17, code_word: str = WORD) -> rpc.StartNumberSeriesRequest:
+    return rpc.StartNumberSeriesRequest(request_id=str(uuid.uuid4()), code_word=code_word, last_serial=last)
+
+
+async def started(service: Service, request: rpc.StartNumberSeriesRequest, by: Actor = OPERATOR) -> str:
+    return str((await service.desk(by).StartNumberSeries(request)).next_number)
+
+
+async def test_an_agency_that_gave_seventeen_numbers_on_paper_goes_on_with_eighteen(service: Service) -> None:
+    """The request sent again gets the first answer; the beginning is journalled; the next year begins with one."""
+    transfer, request = await service.open(), starting()
+    assert [await started(service, request) for _ in range(2)] == ["洪市监移〔2026〕18号"] * 2
+    (event,) = await service.events("NumberSeriesStarted")
+    assert (event.organisation.id, event.code_word, event.year, event.last_serial) == ("market", WORD, 2026, 17)
+    assert [(await service.issue(transfer, LETTER)).number for _ in range(2)] == [
+        "洪市监移〔2026〕18号",
+        "洪市监移〔2026〕19号",
+    ]
+    service.clock.advance(timedelta(days=400))
+    assert (await service.issue(transfer, LETTER)).number == "洪市监移〔2027〕1号"
+    assert list(journal_faults(service.parts.store, KIT)) == []
+
+
+@pytest.mark.parametrize("is_issued", [True, False])
+async def test_a_series_that_was_begun_is_not_begun_again(service: Service, *, is_issued: bool) -> None:
+    """Neither by a first document nor by an earlier beginning: a number would be left out, or given twice."""
+    transfer = await service.open()
+    if is_issued:
+        await service.issue(transfer, LETTER)
+    else:
+        await started(service, starting(1))
+    with pytest.raises(Precondition) as refused:
+        await started(service, starting())
+    assert refused.value.reason == "NUMBER_SERIES_BEGUN"
+    assert refused.value.metadata["next_number"] == "洪市监移〔2026〕2号"
+    assert refused.value.remedy
+    assert (await service.issue(transfer, LETTER)).number == "洪市监移〔2026〕2号"
+
+
+async def test_nobody_begins_a_series_of_another_organisation(service: Service) -> None:
+    """The code word is its first user's, whatever the year; beginning a series is using it."""
+    await started(service, starting())
+    service.clock.advance(timedelta(days=400))
+    for unit in ("police", "ecology"):
+        with pytest.raises(Precondition) as refused:
+            await started(service, starting(3), person(unit, "operator"))
+        assert refused.value.reason == "CODE_WORD_TAKEN"
+    assert await started(service, starting(3)) == "洪市监移〔2027〕4号"
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (starting(0), "last_serial"),
+        (starting(-1), "last_serial"),
+        (starting(1_000_000), "last_serial"),
+        (starting(code_word=""), "code_word"),
+        (starting(code_word="abc"), "code_word"),
+        (starting(code_word="字" * 21), "code_word"),
+    ],
+)
+async def test_what_is_no_series_is_refused(
+    service: Service, request_: rpc.StartNumberSeriesRequest, field: str
+) -> None:
+    """Every finding names its field; nothing is kept."""
+    with pytest.raises(Invalid) as refused:
+        await started(service, request_)
+    assert [one.field for one in refused.value.violations] == [field]
+    assert await service.events("NumberSeriesStarted") == []
+
+
+async def test_of_two_who_begin_a_series_at_once_one_is_refused(tmp_path: Path) -> None:
+    """Also on two processes of one database; what is issued meanwhile takes part in the race, and no number comes twice."""
+    clock = ManualClock(datetime(2026, 3, 2, 1, tzinfo=UTC))
+    async with running_service(tmp_path, clock) as one, running_service(tmp_path, clock) as two:
+        transfer = await one.open()
+        racing: list[Any] = await asyncio.gather(
+            started(one, starting(17)), started(two, starting(30)), *(s.issue(transfer, LETTER) for s in (one, two)),
+            return_exceptions=True,
+        )  # fmt: skip
+        begun = [answer for answer in racing[:2] if not isinstance(answer, PlatformError)]
+        assert len(begun) <= 1
+        assert {answer.reason for answer in racing[:2] if isinstance(answer, PlatformError)} == {"NUMBER_SERIES_BEGUN"}
+        serials = sorted(int(document.number.partition("〕")[2][:-1]) for document in racing[2:])
+        assert serials[1] == serials[0] + 1
+        first = {1} | {int(answer.partition("〕")[2][:-1]) for answer in begun}
+        assert serials[0] in first
+
+
+async def test_the_year_is_that_of_beijing(service: Service) -> None:
+    """Eight hours before it begins in Greenwich."""
+    service.clock.advance(datetime(2026, 12, 31, 16, tzinfo=UTC) - START)
+    assert await started(service, starting(2)) == "洪市监移〔2027〕3号"
