@@ -39,7 +39,7 @@ _SIDES = {
     "police": ("公安", "警", "派出所", "police"),
     "procuratorate": ("检察", "procurat"),
     "court": ("法院", "审判", "法官", "court"),
-    "agency": ("局", "委员会", "厅", "部门", "行政", "执法", "机关", "agency"),
+    "agency": ("局", "委", "队", "厅", "部门", "行政", "执法", "机关", "agency"),
 }
 """Words of which one in the name of an organ or person tells the side; looked for in this order."""
 _OFFICERS = {

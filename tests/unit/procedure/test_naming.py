@@ -116,6 +116,8 @@ def test_a_step_without_a_name_concerns_every_suspect_whom_it_can_concern() -> N
         ("officer", {"officer"}),
         ("某市人民检察院", {"procurator", "chief_procurator"}),
         ("市场监督管理局", {"officer", "agency_head"}),
+        ("县卫健委", {"officer", "agency_head"}),
+        ("文化市场综合执法支队", {"officer", "agency_head"}),
     ],
 )
 def test_an_organ_is_whoever_there_may_take_the_step(by: str, roles: set[str]) -> None:
