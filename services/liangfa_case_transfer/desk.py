@@ -110,7 +110,7 @@ class Desk:
         document = pb.IssuedDocument(id=self._ids(), version=FIRST, transfer_id=transfer.id)
         if request.corrects:
             before = await self._corrected(request, actor)
-            document.id, document.version, document.number = before.id, before.version + 1, before.number
+            document.id, document.version, document.number = before.id, request.expected_version + 1, before.number
             document.correction_reason = request.correction_reason
         elif asked.code_word:
             series = await self._series(asked.code_word)
@@ -142,7 +142,10 @@ class Desk:
     async def _corrected(self, request: rpc.IssueDocumentRequest, actor: Actor) -> pb.IssuedDocument:
         """Return the version that is corrected. Raises `DocumentNotFound`, `Stale`, `Invalid`."""
         before = await self.own_document(request.transfer_id, request.corrects, 0, actor)
-        require_version(before, request.expected_version)
+        if not FIRST <= request.expected_version <= before.version:
+            require_version(
+                before, request.expected_version
+            )  # an earlier one is judged with the request id: it may be sent again
         wrong, kind = [], documents()[before.kind]
         if before.kind != request.draft.kind:
             wrong.append(FieldViolation("draft.kind", "KIND_DIFFERS", f"应为 {before.kind} (the kind stays)"))

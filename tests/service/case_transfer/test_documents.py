@@ -140,7 +140,12 @@ async def test_a_correction_keeps_the_number_and_both_versions(service: Service)
     listed = (await service.desk().ListDocuments(rpc.ListDocumentsRequest(transfer_id=transfer.id))).documents
     assert [(d.version, d.superseded_by, d.correction_reason) for d in listed] == [(1, 2, ""), (2, 0, "当事人姓名有误")]
     assert await service.file(first) != await service.file(second)
+    assert (await service.desk().IssueDocument(request)).document == second, "sent again: the first answer"
     request.request_id = str(uuid.uuid4())
+    for version in (0, 3, 2**31 - 1):
+        request.expected_version = version
+        assert (await refusal(service.desk().IssueDocument(request), Stale)).metadata["found"] == "2"
+    request.expected_version = 1
     assert (await refusal(service.desk().IssueDocument(request), Stale)).metadata["found"] == "2"
     assert (await service.issue(transfer, LETTER)).number == "洪市监移〔2026〕2号"
 
