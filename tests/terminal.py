@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from typer.testing import CliRunner, Result
 
-from liangfa_cli import documents, ledger, main, transfers
+from liangfa_cli import documents, ledger, main, meetings, transfers
 from liangfa_cli.platform import Platform, running
 from liangfa_kit.settings import Listen, Logging, PlatformSettings, Storage
 from tests.transferring import NAMES
@@ -45,7 +45,7 @@ class Terminal:
 
 def offline(*words: str) -> Result:
     """Run a command that needs no platform. Wide, so that no sentence is broken over lines."""
-    for console in (main.out, main.err, ledger.out, ledger.err, transfers.out, documents.out):
+    for console in (main.out, main.err, ledger.out, ledger.err, transfers.out, documents.out, meetings.out):
         console.width = 300  # not by COLUMNS: a worker of a parallel run may have settled that before
     return CliRunner().invoke(main.app, list(words))
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from liangfa_cli import documents, ledger, transfers
+from liangfa_cli import documents, ledger, meetings, transfers
 from liangfa_cli.options import Address, Agency, AgencyName, AgencyType, As, Folder, Person, PersonName, Region
 from liangfa_kit.errors import PlatformError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(transfers.app, name="transfers")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(documents.app, name="documents")
+app.add_typer(meetings.app, name="meetings")
 out = Console()
 err = Console(stderr=True)
 _PORT = "LIANGFA_LISTEN__PORT"
