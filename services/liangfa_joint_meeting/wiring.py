@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
 
 from liangfa_joint_meeting.authority import authorise
 from liangfa_joint_meeting.case_facts import CaseFacts
@@ -45,7 +47,7 @@ from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.object_storage import open_objects
 from liangfa_kit.objects import ObjectStore
 from liangfa_kit.rpc.served import Served, served
-from liangfa_kit.scheduler import Alarm, Scheduler
+from liangfa_kit.scheduler import Alarm, Scheduler, alarm_of
 from liangfa_kit.settings import Database, Objects
 from liangfa_kit.store.opening import open_store
 from liangfa_kit.store.port import Store
@@ -59,10 +61,10 @@ from liangfa_protos.joint_meeting.v1 import (
     unit_service_pb2_grpc,
 )
 
+K = TypeVar("K")
 NAME = "joint_meeting"
 TOPIC = topics.JOINT_MEETING.name
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_AT_ONCE = 100
 _ITSELF = Call(service_actor(NAME))
 
 
@@ -154,8 +156,7 @@ def build(
         NAME, store=store, tables=KIT, train=train, broker=broker, clock=clock,
         topics=TOPICS, reactions=Learning(),
     )  # fmt: skip
-    alarms = (_reply_alarm(store, train, hub), _task_done(store, train), _task_alarm(store, train))
-    scheduler = Scheduler(clock, [*alarms, _meeting_alarm(store, train)])
+    scheduler = Scheduler(clock, _alarms(store, train, hub))
     return JointMeeting(store, files, train, relay, consumer, hub, marks, scheduler, case_facts, services)
 
 
@@ -163,47 +164,35 @@ def _served(add: Callable[[Any, Any], None], servicer: Any) -> Served:
     return served(add, servicer, authority=authorise)
 
 
-def _reply_alarm(store: Store, train: Train, hub: Hub) -> Alarm:
-    async def alarm(now: int) -> int:
-        due = await store.read(lambda c: consulting.due_replies(c, now, _AT_ONCE))
-        for clock_id, consultation_id in due:
-            await train.execute(RAISE_REPLY_ALARM, RaiseReplyAlarm(clock_id, consultation_id), _ITSELF)
-            hub.look(consultation_id)
-        return len(due)
+def _alarms(store: Store, train: Train, hub: Hub) -> list[Alarm]:
+    """Return what is told because time passes, or because a step was taken.
 
-    return alarm
-
-
-def _task_alarm(store: Store, train: Train) -> Alarm:
-    async def alarm(now: int) -> int:
-        due = await store.read(lambda c: meeting_queries.due_tasks(c, now, _AT_ONCE))
-        for task_id in due:
-            await train.execute(RAISE_TASK_ALARM, RaiseTaskAlarm(task_id), _ITSELF)
-        return len(due)
-
-    return alarm
-
-
-def _task_done(store: Store, train: Train) -> Alarm:
-    """Find tasks done by the step that they require, before any is told to be overdue.
-
-    Not in the reaction to the step: a read model that is rebuilt must journal nothing anew.
+    A task that its step has done is found before it is told to be overdue; not in the reaction to the step, for a read
+    model that is rebuilt must journal nothing anew.
     """
 
-    async def alarm(_now: int) -> int:
-        done = await store.read(lambda c: meeting_queries.done_tasks(c, _AT_ONCE))
-        for task_id, step_key in done:
-            await train.execute(FULFIL, Fulfil(task_id, step_key), _ITSELF)
-        return len(done)
+    def told(due: Callable[[sa.Connection, int, int], Sequence[K]], tell: Callable[[K], Awaitable[object]]) -> Alarm:
+        async def found(now: int, limit: int) -> Sequence[K]:
+            return await store.read(lambda connection: due(connection, now, limit))
 
-    return alarm
+        return alarm_of(found, tell)
 
+    async def reply(key: tuple[str, str]) -> None:
+        await train.execute(RAISE_REPLY_ALARM, RaiseReplyAlarm(*key), _ITSELF)
+        hub.look(key[1])
 
-def _meeting_alarm(store: Store, train: Train) -> Alarm:
-    async def alarm(now: int) -> int:
-        due = await store.read(lambda c: meeting_queries.due_regions(c, now, _AT_ONCE))
-        for region in due:
-            await train.execute(RAISE_MEETING_ALARM, RaiseMeetingAlarm(region), _ITSELF)
-        return len(due)
+    async def done(key: tuple[str, str]) -> None:
+        await train.execute(FULFIL, Fulfil(*key), _ITSELF)
 
-    return alarm
+    async def task(task_id: str) -> None:
+        await train.execute(RAISE_TASK_ALARM, RaiseTaskAlarm(task_id), _ITSELF)
+
+    async def meeting(region: str) -> None:
+        await train.execute(RAISE_MEETING_ALARM, RaiseMeetingAlarm(region), _ITSELF)
+
+    return [
+        told(consulting.due_replies, reply),
+        told(meeting_queries.done_tasks, done),
+        told(meeting_queries.due_tasks, task),
+        told(meeting_queries.due_regions, meeting),
+    ]

@@ -17,7 +17,7 @@ from liangfa_kit.messaging.consumer import Consumer, service_actor
 from liangfa_kit.messaging.lease import lease_on
 from liangfa_kit.messaging.relay import Relay
 from liangfa_kit.rpc.served import Served, served
-from liangfa_kit.scheduler import Alarm, Scheduler
+from liangfa_kit.scheduler import Alarm, Scheduler, alarm_of
 from liangfa_kit.settings import Database
 from liangfa_kit.store.opening import open_store
 from liangfa_kit.store.port import Store
@@ -39,7 +39,6 @@ from liangfa_supervision.tables import KIT
 NAME = "supervision"
 TOPICS = (TOPIC, TRANSFER_TOPIC, MEETING_TOPIC, OWN_TOPIC)
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_AT_ONCE = 100
 _ITSELF = Call(service_actor(NAME))
 
 
@@ -134,25 +133,23 @@ def build(
     )
     lease = lease_on(store, KIT, train, clock, OWN_TOPIC)
     relay = Relay(store, KIT, train, broker, source=NAME, topic=OWN_TOPIC, lease=lease)
-    scheduler = Scheduler(clock, [_order_alarm(store, train), _stall_alarm(store, train)])
+    scheduler = Scheduler(clock, _alarms(store, train))
     return Supervision(store, train, consumer, relay, scheduler, hub, services)
 
 
-def _order_alarm(store: Store, train: Train) -> Alarm:
-    async def alarm(now: int) -> int:
-        due = await store.read(lambda connection: order_queries.due_orders(connection, now, _AT_ONCE))
-        for order_id in due:
-            await train.execute(RAISE_ORDER_ALARM, RaiseOrderAlarm(order_id), _ITSELF)
-        return len(due)
+def _alarms(store: Store, train: Train) -> list[Alarm]:
+    """Return what is told because time passes: orders that are due, transfers that lie still."""
 
-    return alarm
+    async def orders(now: int, limit: int) -> Sequence[str]:
+        return await store.read(lambda connection: order_queries.due_orders(connection, now, limit))
 
+    async def stalled(now: int, limit: int) -> Sequence[str]:
+        return await store.read(lambda connection: order_queries.stalled_transfers(connection, now, limit))
 
-def _stall_alarm(store: Store, train: Train) -> Alarm:
-    async def alarm(now: int) -> int:
-        due = await store.read(lambda connection: order_queries.stalled_transfers(connection, now, _AT_ONCE))
-        for transfer_id in due:
-            await train.execute(RAISE_STALLED, RaiseStalled(transfer_id), _ITSELF)
-        return len(due)
+    async def tell_order(order_id: str) -> None:
+        await train.execute(RAISE_ORDER_ALARM, RaiseOrderAlarm(order_id), _ITSELF)
 
-    return alarm
+    async def tell_stalled(transfer_id: str) -> None:
+        await train.execute(RAISE_STALLED, RaiseStalled(transfer_id), _ITSELF)
+
+    return [alarm_of(orders, tell_order), alarm_of(stalled, tell_stalled)]

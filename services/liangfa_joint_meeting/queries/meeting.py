@@ -115,7 +115,7 @@ def due_regions(connection: sa.Connection, now: int, limit: int) -> list[str]:
     return [row.region for row in connection.execute(query)]
 
 
-def done_tasks(connection: sa.Connection, limit: int) -> list[tuple[str, str]]:
+def done_tasks(connection: sa.Connection, _now: int, limit: int) -> list[tuple[str, str]]:
     """Return tasks whose required step was seen, each with the step: taken by the owner, entered since it was given."""
     task, step = tasks.c, steps_seen.c
     taken = sa.and_(step.case_id == task.case_id, step.step == task.awaits_step, step.by_unit_id == task.owner_unit_id)
