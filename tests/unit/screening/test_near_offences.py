@@ -80,7 +80,16 @@ PAIRS = [
     ("illegal_fishing", "二人使用背式捕鱼机在沱江下河捕捞，渔获0.8公斤。", True),
     ("illegal_fishing", "渔民休渔期船上放有符合规定的刺网一张，无渔获。", False),
     # Who did not know and names his supplier is no seller of counterfeits.
-    ("sale_of_counterfeit_goods", "商店销售假冒注册商标的润滑油，销售金额6万元，不知道是侵权商品并说明提供者。", False),
+    (
+        "sale_of_counterfeit_goods",
+        "商店销售假冒注册商标的润滑油，销售金额6万元，能证明合法取得，并能说明提供者，市场监管局认定其不知道是侵权商品。",
+        False,
+    ),
+    (
+        "sale_of_counterfeit_goods",
+        "商店销售假冒注册商标的润滑油，销售金额6万元，辩称不知道是侵权商品，不能证明合法取得并说明提供者。",
+        True,
+    ),
     ("sale_of_counterfeit_goods", "商店低价购进假冒注册商标的润滑油对外出售，销售金额6万元。", True),
     # Of several workers' arrears one has the mean or more; lending is no taking of deposits.
     ("refusal_to_pay_wages", "店主欠5名工人4个月工资共6万元后逃匿，人社局责令限期支付，逾期未付。", True),
