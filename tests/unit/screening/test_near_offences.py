@@ -97,6 +97,30 @@ PAIRS = [
     ("illegal_deposit_taking", "投资公司向两家企业出借资金300万元，收取年息15%的利息。", False),
     ("illegal_deposit_taking", "投资公司以年息15%为诱饵向社会公众吸收资金300万元。", True),
     ("excessive_logging", "经营者持证采伐，实地超采活立木蓄积26立方米。", True),
+    # A suspicion that was not borne out, told at length, is none: each beside the same that was.
+    (
+        "environmental_pollution",
+        "工厂危废间贮存废乳化液6.5吨超过一年，台账与转移联单一致，已委托有资质单位处置。",
+        False,
+    ),
+    ("environmental_pollution", "工厂将废乳化液6.5吨交无资质的个人倾倒在荒地。", True),
+    ("false_vat_invoices", "运输公司专用发票税额45万元被疑虚开，经核对每笔均有对应运输业务，虚开疑点不成立。", False),
+    ("false_vat_invoices", "运输公司没有真实运输业务，为他人虚开专用发票税额45万元，收取开票费。", True),
+    ("excessive_logging", "接报查明伐桩220个，折合蓄积31立方米，采伐地点、方式、数量与许可证一致。", False),
+    ("substandard_food", "学校16名学生呕吐，留样未检出致病菌，疾控中心认定为人际传播，与供餐无关。", False),
+    ("substandard_food", "婚宴后16名宾客呕吐住院，剩余凉菜检出沙门氏菌，认定为食物中毒。", True),
+    (
+        "refusal_to_pay_wages",
+        "项目部拖欠40名农民工工资70万元，人社局下达限期改正指令书后，保证金垫付30万元，余款由总包在届满前付清。",
+        False,
+    ),
+    ("illegal_deposit_taking", "养老院预收老人押金260万元，专户存管，未承诺利息，老人可随时退费。", False),
+    ("sale_of_counterfeit_goods", "商场销售的名牌香水被举报为假货，货值20万元，权利人书面确认系正品。", False),
+    ("fake_inferior_products", "藕粉配料表如实标注木薯淀粉，正面字样与其不一致，货值22万元，认定为标签瑕疵。", False),
+    ("hiding_accounting_records", "举报称公司隐匿收入600万元，核对账簿和流水，收入均已入账。", False),
+    ("hiding_accounting_records", "财务负责人为逃避检查，将涉及收支600万元的账簿和会计凭证藏匿并烧毁。", True),
+    ("forced_trading", "车队在货场堵路拦车，逼货主接受其运输服务，先后有5名货主被迫接受。", True),
+    ("forced_trading", "车队在货场降价揽客，与另一车队争抢货主，双方互有言语争执。", False),
 ]
 
 
