@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import secrets
 import shutil
 import tempfile
 import weakref
@@ -29,6 +30,7 @@ from liangfa_kit.objects import (
     FolderStore,
     ObjectStore,
     OffsetMismatch,
+    file_changed,
     file_missing,
     kept_name,
     upload_name,
@@ -94,7 +96,11 @@ class BucketStore:
 
     async def finish(self, upload_id: str, size_bytes: int, sha256: str) -> None:
         """Count and hash the pieces while they are written as one object, then give it its name."""
-        await _asked(lambda: self._finish(upload_id, size_bytes, sha256))
+        try:
+            await _asked(lambda: self._finish(upload_id, size_bytes, sha256))
+        except NotFound:  # another process dropped the pieces while this one read them: it has finished, or given up
+            if await _asked(lambda: self._size(self._place(sha256))) != size_bytes:
+                raise OffsetMismatch(await self.received(upload_id), size_bytes) from None
 
     async def discard(self, upload_id: str) -> None:
         """Drop what has arrived."""
@@ -117,19 +123,37 @@ class BucketStore:
             response.release_conn()
 
     async def local_path(self, sha256: str) -> Path:
-        """Return a copy on this machine, fetched once; it goes with this process."""
+        """Return a copy on this machine, fetched and checked once; it goes with this process. Raises `FILE_CHANGED`."""
         key = self._place(sha256)
         path = self._copies / sha256
 
         def fetch() -> None:
             if not path.exists():
-                self._client.fget_object(self._bucket, key, str(path))
+                self._fetch(key, path, sha256)
 
         try:
             await _asked(fetch)
         except NotFound:
             raise file_missing(sha256) from None
         return path
+
+    def _fetch(self, key: str, path: Path, sha256: str) -> None:
+        """Fetch into a file of one's own, which takes the name when it is checked: others may fetch the same now."""
+        response = self._client.get_object(self._bucket, key)
+        with tempfile.NamedTemporaryFile(dir=self._copies, delete=False) as file:
+            own, hasher = Path(file.name), hashlib.sha256()
+            try:
+                for piece in response.stream(PIECE_BYTES):
+                    hasher.update(piece)
+                    file.write(piece)
+                file.flush()
+                if hasher.hexdigest() != sha256:
+                    raise file_changed(sha256, hasher.hexdigest())
+                own.replace(path)
+            finally:
+                response.close()
+                response.release_conn()
+                own.unlink(missing_ok=True)
 
     def _arriving(self, upload_id: str) -> str:
         return f"{self._root}/arriving/{upload_name(upload_id)}/"
@@ -155,7 +179,8 @@ class BucketStore:
         if found != size_bytes:
             self._drop(upload_id)
             raise ContentMismatch("size", size_bytes, found)
-        whole = f"{self._arriving(upload_id)}whole"
+        # A name of its own: what this process checks, no other that finishes the same upload may replace.
+        whole = f"{self._arriving(upload_id)}whole.{secrets.token_hex(8)}"
         stream = _Hashed(self._contents(pieces))
         self._client.put_object(self._bucket, whole, cast("BinaryIO", stream), size_bytes, part_size=_PART_BYTES)
         if stream.digest != sha256:

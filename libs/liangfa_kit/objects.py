@@ -82,6 +82,18 @@ def file_missing(sha256: str) -> NotFound:
     )
 
 
+def file_changed(sha256: str, found: str) -> Precondition:
+    """Return the refusal of a file that is not any more what was kept."""
+    return Precondition(
+        f"The file {sha256[:16]}… was changed in the store: its SHA-256 is now {found[:16]}….",
+        message_zh="存储中的文件内容已被改动，与登记的校验值不符。",
+        remedy="Report it to the operator: restore the file from a backup, then run liangfa verify.",
+        reason="FILE_CHANGED",
+        sha256=sha256,
+        found=found,
+    )
+
+
 class ObjectStore(Protocol):
     """Where files are kept. Every method may raise `Exhausted` (DISK_FULL)."""
 

@@ -118,6 +118,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A stream holds pieces of more than one upload."""
     ERROR_REASON_IMPORT_TAKEN_OVER: _ErrorReason.ValueType  # 49
     """Another process has taken the import up."""
+    ERROR_REASON_FILE_CHANGED: _ErrorReason.ValueType  # 50
+    """The bytes of a file in the store are not those that were kept."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused (google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_)."""
@@ -218,4 +220,6 @@ ERROR_REASON_UPLOAD_MIXED: ErrorReason.ValueType  # 48
 """A stream holds pieces of more than one upload."""
 ERROR_REASON_IMPORT_TAKEN_OVER: ErrorReason.ValueType  # 49
 """Another process has taken the import up."""
+ERROR_REASON_FILE_CHANGED: ErrorReason.ValueType  # 50
+"""The bytes of a file in the store are not those that were kept."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
