@@ -52,6 +52,9 @@ class Database(Fragment):
     reader_count: int = Field(4, ge=1, le=100, description="Connections of each service's readers.")
     statement_seconds: float = Field(30.0, gt=0, description="Longest statement; PostgreSQL only.")
     lock_seconds: float = Field(10.0, gt=0, description="Longest wait for another writer, or for a free reader.")
+    silence_seconds: int = Field(
+        10, ge=2, le=300, description="Silence of the other host after which a connection is given up; PostgreSQL only."
+    )
 
     @field_validator("url", "owner_url")
     @classmethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -159,6 +161,17 @@ def test_a_writer_waits_for_another_and_gives_up_in_bounded_time(store: Postgres
     with hurried.transaction() as tx:
         assert tx.lock_counter("journal") == 0
     hurried.close()
+
+
+def test_both_ends_of_a_connection_give_a_silent_one_up(place: PostgresPlace) -> None:
+    """A cut line closes nothing; by the system's own settings we would wait for minutes, the server for hours."""
+    patient = PostgresPlace(place.conninfo, "tally", silence_seconds=12)
+    with patient.connect("test") as connection, socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        names = ("TCP_USER_TIMEOUT", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+        assert [ours.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names] == [12_000, 12, 4, 3]
+        theirs = ("tcp_user_timeout", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+        row = connection.execute("SELECT " + ", ".join(f"current_setting('{name}')" for name in theirs)).fetchone()
+        assert row == ("12000", "12", "4", "3")
 
 
 def test_a_statement_that_takes_too_long_is_ended(place: PostgresPlace) -> None:

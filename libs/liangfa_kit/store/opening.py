@@ -63,6 +63,7 @@ def postgres_place(database: Database, service: str) -> PostgresPlace | None:
         database.reader_count,
         database.statement_seconds,
         database.lock_seconds,
+        database.silence_seconds,
     )
 
 

@@ -28,6 +28,14 @@ def test_a_url_names_a_schema_for_each_service_or_a_database_and_role_for_each()
     assert apart.conninfo == "user=supervision dbname=lf_supervision host=db"
 
 
+def test_a_place_waits_as_long_as_the_settings_say() -> None:
+    """For a statement, for a lock and for a silent host."""
+    url = SecretStr("postgresql://u@db/x")
+    place = postgres_place(Database(url=url, statement_seconds=3, lock_seconds=2, silence_seconds=7), "supervision")
+    assert place is not None
+    assert (place.statement_seconds, place.lock_seconds, place.silence_seconds) == (3, 2, 7)
+
+
 def test_the_password_stands_in_no_text_that_settings_or_places_make(tmp_path: Path) -> None:
     """Neither in the URL's nor in a file's case."""
     (tmp_path / "supervision").write_text("hunter2\n")
