@@ -27,8 +27,8 @@ down-distributed: setup ## Stop what up-distributed started
 secrets: ## Make passwords, a CA and certificates for docker compose in var/secrets
 	sh deploy/docker/make-secrets.sh var/secrets
 
-test: setup ## Run every test
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+test: setup ## Run every test but those of the network (make reliability)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not network" $(ARGS)
 
 ##@ Develop
 .PHONY: quick fuzz reliability soak check fix protos bench evaluate clean

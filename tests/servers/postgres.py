@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +28,17 @@ _QUICK = ("fsync=off", "full_page_writes=off")
 
 @dataclass
 class PostgresServer:
-    """A running server. `url` names its database `postgres`, as a superuser; `pid` is 0 for one that is not ours."""
+    """A running server. `url` names its database `postgres`, as a superuser; `pid` is 0 for one that is not ours.
+
+    `wrapper` is the command that runs its command (on another host, say, whose address is `host`).
+    """
 
     url: str
     pid: int = 0
     folder: Path = Path()
     durable: bool = True
     host: str = "127.0.0.1"
+    wrapper: Sequence[str] = ()
 
     def kill(self) -> None:
         """Kill the server and all its processes without a word, as a crash does."""
@@ -47,9 +51,8 @@ class PostgresServer:
     def restart(self) -> None:
         """Start again on the same folder and port, recovering what was committed."""
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
-        self.pid = _launch(
-            self.folder, int(self.url.rpartition(":")[2].partition("/")[0]), self.host, durable=self.durable
-        )
+        port = int(self.url.rpartition(":")[2].partition("/")[0])
+        self.pid = _launch(self.folder, port, self.host, self.wrapper, durable=self.durable)
 
     def shut_down(self) -> None:
         """End the server in order and keep its folder; one that is not ours is left alone."""
@@ -83,14 +86,14 @@ def require_binaries() -> None:
         pytest.skip(MISSING)
 
 
-def start(*, durable: bool = False, host: str = "127.0.0.1") -> PostgresServer:
+def start(*, durable: bool = False, host: str = "127.0.0.1", wrapper: Sequence[str] = ()) -> PostgresServer:
     """Start a fresh server, or skip the test (fail it under CI) when there is none to start."""
     if given := os.environ.get("LIANGFA_TEST_POSTGRES"):
         return PostgresServer(given)
     require_binaries()
     folder = Path(tempfile.mkdtemp(prefix="liangfa-postgres-"))
     folder.chmod(0o755)
-    return _started(folder, host, durable=durable)
+    return _started(folder, host, wrapper, durable=durable)
 
 
 def start_kept(folder: Path) -> PostgresServer:
@@ -110,7 +113,7 @@ def start_kept(folder: Path) -> PostgresServer:
     return _started(folder, "127.0.0.1", durable=True)
 
 
-def _started(folder: Path, host: str, *, durable: bool) -> PostgresServer:
+def _started(folder: Path, host: str, wrapper: Sequence[str] = (), *, durable: bool) -> PostgresServer:
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
         data.mkdir(exist_ok=True)
@@ -122,8 +125,8 @@ def _started(folder: Path, host: str, *, durable: bool) -> PostgresServer:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    pid = _launch(folder, port, host, durable=durable)
-    return PostgresServer(f"postgresql://postgres@{host}:{port}/postgres", pid, folder, durable, host)
+    pid = _launch(folder, port, host, wrapper, durable=durable)
+    return PostgresServer(f"postgresql://postgres@{host}:{port}/postgres", pid, folder, durable, host, wrapper)
 
 
 def end_with(server: PostgresServer, pid: int) -> None:
@@ -139,9 +142,9 @@ def end_with(server: PostgresServer, pid: int) -> None:
 
 
 @contextmanager
-def running(*, durable: bool = False, host: str = "127.0.0.1") -> Iterator[PostgresServer]:
+def running(*, durable: bool = False, host: str = "127.0.0.1", wrapper: Sequence[str] = ()) -> Iterator[PostgresServer]:
     """Run a server of one's own (to kill it, say) for the length of the block."""
-    server = start(durable=durable, host=host)
+    server = start(durable=durable, host=host, wrapper=wrapper)
     end_with(server, os.getpid())
     try:
         yield server
@@ -149,7 +152,7 @@ def running(*, durable: bool = False, host: str = "127.0.0.1") -> Iterator[Postg
         server.stop()
 
 
-def _launch(folder: Path, port: int, host: str, *, durable: bool) -> int:
+def _launch(folder: Path, port: int, host: str, wrapper: Sequence[str], *, durable: bool) -> int:
     """Start the server of `folder` and return its process id, once it answers."""
     settings = [
         f"port={port}",
@@ -161,7 +164,8 @@ def _launch(folder: Path, port: int, host: str, *, durable: bool) -> int:
     ]
     options = " ".join(f"-c {setting}" for setting in settings)
     data = folder / "data"
-    _run("pg_ctl", "-D", str(data), "-l", str(data / "log"), "-o", options, "-w", "-t", "30", "start")
+    starting = ("-D", str(data), "-l", str(data / "log"), "-o", options, "-w", "-t", "30", "start")
+    _run("pg_ctl", *starting, wrapper=wrapper)
     return int((data / "postmaster.pid").read_text().split()[0])
 
 
@@ -214,8 +218,8 @@ def _as_user() -> list[str]:
     return ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
 
 
-def _run(program: str, *arguments: str) -> None:
-    command = [*_as_user(), str(_program(program)), *arguments]
+def _run(program: str, *arguments: str, wrapper: Sequence[str] = ()) -> None:
+    command = [*wrapper, *_as_user(), str(_program(program)), *arguments]
     # Not by pipes: the server would inherit them, and nobody would see their end.
     with tempfile.TemporaryFile() as said:
         done = subprocess.run(command, stdout=said, stderr=said, cwd="/", check=False)

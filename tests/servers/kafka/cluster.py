@@ -23,12 +23,17 @@ _LAUNCHED: list[subprocess.Popen[bytes]] = []
 
 @dataclass
 class Node:
-    """One broker of a cluster, which is a controller too. `process` is None while it is down."""
+    """One broker of a cluster, which is a controller too. `process` is None while it is down.
+
+    One with a `host` is there alone: its controller is reached there too, and `wrapper` runs commands there.
+    """
 
     id: int
     port: int
     controller_port: int
     folder: Path
+    host: str = ""
+    wrapper: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -54,7 +59,7 @@ class Cluster:
     @property
     def servers(self) -> str:
         """`host:port` of every broker, joined by commas."""
-        return ",".join(f"{self.host}:{node.port}" for node in self.nodes)
+        return ",".join(f"{node.host or self.host}:{node.port}" for node in self.nodes)
 
     def start(self) -> None:
         """Format the folders that are new and start every broker; returns when all answer."""
@@ -77,7 +82,7 @@ class Cluster:
         for node in self.nodes:
             launch(node, self.wrapper)
         for node in self.nodes:
-            await_ready(node, self.host)
+            await_ready(node, node.host or self.host)
 
     def kill(self, number: int = 0) -> None:
         """End a broker without a word, as a crash does."""
@@ -97,8 +102,9 @@ class Cluster:
 
     def restart(self, number: int = 0) -> None:
         """Start a broker that was ended, on its folder and port; returns when it answers."""
-        launch(self.nodes[number], self.wrapper)
-        await_ready(self.nodes[number], self.host)
+        node = self.nodes[number]
+        launch(node, self.wrapper)
+        await_ready(node, node.host or self.host)
 
     def stop(self) -> None:
         """End every broker."""
@@ -107,14 +113,15 @@ class Cluster:
 
     def _properties(self, node: Node) -> str:
         count = len(self.nodes)
-        voters = ",".join(f"{other.id}@localhost:{other.controller_port}" for other in self.nodes)
+        voters = ",".join(f"{other.id}@{_controller(other)}" for other in self.nodes)
+        address = f"{self.listener}://{node.host or self.host}:{node.port}"
         settings = {
             "process.roles": "broker,controller",
             "node.id": str(node.id),
             "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"{self.listener}://{self.host}:{node.port},CONTROLLER://localhost:{node.controller_port}",
-            "advertised.listeners": f"{self.listener}://{self.host}:{node.port}",
+            "listeners": f"{address},CONTROLLER://{_controller(node)}",
+            "advertised.listeners": address,
             "inter.broker.listener.name": self.listener,
             "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{self.listener}:{self.listener}",
             "log.dirs": str(node.folder / "log"),
@@ -159,7 +166,7 @@ def free_ports(count: int) -> list[int]:
 def launch(node: Node, wrapper: Sequence[str] = ()) -> None:
     """Start a broker's process."""
     with (node.folder / "output").open("ab") as output:
-        command = [*wrapper, *_java(), "kafka.Kafka", str(node.properties)]
+        command = [*node.wrapper, *wrapper, *_java(), "kafka.Kafka", str(node.properties)]
         node.process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     _LAUNCHED.append(node.process)
 
@@ -183,6 +190,10 @@ def end(node: Node, number: signal.Signals) -> None:
         node.process.send_signal(number)
         node.process.wait(30)
         node.process = None
+
+
+def _controller(node: Node) -> str:
+    return f"{node.host or 'localhost'}:{node.controller_port}"
 
 
 def _java() -> list[str]:
