@@ -71,6 +71,40 @@ def _levels(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, 
         facts["pyramid_levels"] = read._replace(origin="assumed")
 
 
+_SEATS = re.compile(
+    r"每台[^，。；\d]{0,10}(\d+|[二两三四五六七八九十]+)(?:个)?(?:座|人|机|操作|独立|游戏|赌博|单元|席|投注)"
+)
+
+
+def _seats(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
+    """Count a machine at which several can play as so many (公通字〔2014〕17号: by the units that one person can operate)."""
+    name = "gambling_machines"
+    match, told = _SEATS.search(text.text), facts.get(name)
+    seats = number(match[1]) if match is not None else None
+    if match is not None and seats is not None and told is not None and told.origin != "given":
+        facts[name] = text.found(name, labels.get(name, name), int(told.value * seats[0]), told.start, match.end())
+
+
+_SOLD_COPIES = re.compile(r"(?:售出|卖出|已售|销售|出售|售卖)(?:了)?[^，。；\d]{0,8}$")
+_LEFT_COPIES = re.compile(r"(?:查获|查扣|扣押|库存|尚存|剩余|起获|缴获|未售出|未卖出)[^。；\d]{0,14}$")
+
+
+def _copies(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
+    """Add the copies found to those sold before, where the text gives both and no total."""
+    name = "copies_count"
+    told = facts.get(name)
+    if told is None or told.origin == "given":
+        return
+    copies = [q for q in text.of_kinds(("copy",)) if not q.role]
+    sold, left = (
+        [q for q in copies if cue.search(text.text[max(0, q.start - 24) : q.start])]
+        for cue in (_SOLD_COPIES, _LEFT_COPIES)
+    )
+    if len(sold) == 1 and len(left) == 1 and sold != left and told.value in (sold[0].value, left[0].value):
+        start, end = min(sold[0].start, left[0].start), max(sold[0].end, left[0].end)
+        facts[name] = text.found(name, labels.get(name, name), int(sold[0].value + left[0].value), start, end)
+
+
 _WITH_TAX = re.compile(r"(?:价税合计|票面|面额|开具|虚开|开票|专票|发票)[^。；]{0,24}$")
 _TAX_SHARE = 0.06 / 1.06
 """The tax in an invoice whose tax is not told: at the service rate of 6 %, the lowest common one; a reading, not law."""
@@ -122,7 +156,7 @@ _CASUALTIES = re.compile(
 def _casualties(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
     """Read 3死2伤 and 一死一重伤; injuries whose grade is not told count for nothing."""
     match = text.once("casualties", _CASUALTIES.search)
-    if match is None:
+    if match is None or text.tells_of_others(match.start()):
         return
     grade = {"重": "serious_injuries", "轻": "minor_injuries"}.get(match[3] or "", "")
     for name, written in (("deaths", match[1]), (grade, match[2])):
@@ -135,6 +169,26 @@ _MANY_WORKERS = 10
 _MANY_WORKERS_CLAIM = 150_000.0
 """Arrears of so much to workers whose number is not told are taken for those of ten: a reading to be checked, not law."""
 _WORKERS = re.compile("农民工|工人|民工|员工|职工|劳动者|工资")
+
+
+_FROM_TO = re.compile(
+    r"(?:(?P<year>20\d\d)年)?(?P<first>1[0-2]|[1-9])月(?:份)?(?:至|到|-|—|～)(?:(?P<later>20\d\d)年)?(?P<last>1[0-2]|[1-9])月(?!\d*日)"
+)
+
+
+def _months(facts: dict[str, FactFound], text: Text, labels: dict[str, str]) -> None:
+    """Read for how long wages are owed from the first and the last month (2023年11月至2024年2月: four months)."""
+    name = "unpaid_months_single"
+    match = None if name in facts else _FROM_TO.search(text.text)
+    if match is None:
+        return
+    years = int(match["later"]) - int(match["year"]) if match["later"] and match["year"] else 0
+    months = years * 12 + int(match["last"]) - int(match["first"]) + 1
+    if 0 < months <= _LONGEST_ARREARS:
+        facts[name] = text.found(name, labels.get(name, name), months, match.start(), match.end())
+
+
+_LONGEST_ARREARS = 60
 
 
 def _wages(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, labels: dict[str, str]) -> None:
@@ -153,6 +207,7 @@ def _wages(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text, l
                 facts[single] = text.found(single, labels.get(single, single), money.value, month.start, money.end)
                 facts[months] = text.found(months, labels.get(months, months), int(month.value), month.start, month.end)
                 break
+    _months(facts, text, labels)
     if whole is None:
         return
     workers = facts.get("unpaid_workers")
@@ -232,16 +287,26 @@ def _amounts(facts: dict[str, FactFound], _wanted: AbstractSet[str], text: Text,
             facts["goods_value_unsold"] = _as(value, "goods_value_unsold", labels, value.value)
         if "illegal_business_amount" not in facts:
             facts["illegal_business_amount"] = _as(value, "illegal_business_amount", labels, value.value)
-    sold, unsold = facts.get("sales_amount"), facts.get("goods_value_unsold")
-    if "illegal_business_amount" not in facts and (sold or unsold):
-        total = (sold.value if sold else 0.0) + (unsold.value if unsold else 0.0)
-        facts["illegal_business_amount"] = _as(sold or unsold, "illegal_business_amount", labels, total)  # type: ignore[arg-type]  # one of them is there
+    sold, unsold, whole = (facts.get(n) for n in ("sales_amount", "goods_value_unsold", "illegal_business_amount"))
+    known = [fact for fact in (sold, unsold) if fact is not None]
+    total = sum(fact.value for fact in known)
+    if known and (whole is None or _is_part(whole, sold, unsold)):
+        facts["illegal_business_amount"] = _as(known[0], "illegal_business_amount", labels, total)
     if sold is not None and unsold is None:
         facts["goods_value_unsold"] = FactFound(
             "goods_value_unsold", labels.get("goods_value_unsold", ""), 0.0, origin="assumed"
         )
     if unsold is not None and sold is None:
         facts["sales_amount"] = FactFound("sales_amount", labels.get("sales_amount", ""), 0.0, origin="assumed")
+
+
+def _is_part(whole: FactFound, sold: FactFound | None, unsold: FactFound | None) -> bool:
+    """Tell whether what was read as the whole is only the goods sold, or only those found, while the text tells both."""
+    if whole.origin == "given" or sold is None or unsold is None or not sold.value or not unsold.value:
+        return False
+    return sold.start != unsold.start and any(
+        part.start == whole.start and part.origin in ("narrative", "cause") for part in (sold, unsold)
+    )
 
 
 def _priced(text: Text, labels: dict[str, str]) -> FactFound | None:
@@ -277,6 +342,8 @@ _STEPS: tuple[tuple[frozenset[str], _Step], ...] = (
     (frozenset({"real_danger_of_major_accident"}), _danger),
     (frozenset({"lending_rate_annual_pct"}), _rate),
     (frozenset({"pyramid_levels"}), _levels),
+    (frozenset({"gambling_machines"}), _seats),
+    (frozenset({"copies_count"}), _copies),
     (_MEASURED, _measured),
     (frozenset({"school_bus_or_passenger_severe_overload_or_speeding"}), _overload),
     (frozenset({"sales_amount", "goods_value_unsold", "illegal_business_amount", "goods_value"}), _amounts),

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar, cast
 
 from liangfa_screening.lexicon import Extractor
-from liangfa_screening.needles import ALL, Pattern
-from liangfa_screening.quantities import Quantity, find_quantities
+from liangfa_screening.needles import ALL, Pattern, Patterns
+from liangfa_screening.quantities import Quantity, about_others, find_quantities
 
 T = TypeVar("T")
 
@@ -19,7 +19,9 @@ _DONE = (
 _NEGATION = re.compile(
     rf"(?:(?:未|没有?|并未|尚未|从未|均未|并无|(?<!三)无)(?:{_DONE})[^，。；]{{0,8}}|没有[^，。；的]{{0,2}}|"
     r"(?:(?<!从)未|没|并未|尚未|从未|均未|并无|(?<!三)无|不|并非|(?<!除)非)|"
-    r"(?:不存在|不含|不属于?|不在|未在|未处于|不处于|不涉及|不是|并非|排除|否认|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)[^，。；]{0,8})\Z"
+    r"(?:不存在|不含|不属于?|不在|未在|未处于|不处于|不涉及|不是|并非|排除|否认|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)[^，。；]{0,8}|"
+    # over a list: 未发现转移、隐匿财产或者逃匿
+    r"(?:(?:未|没有|并未|均未|也未)(?:发现|查实|查见|检出|查获|出现)|不存在)[^，。；]{0,30}(?:、|或者?|以及|及|和|等)[^，。；]{0,6})\Z"
 )
 _INNER = re.compile("(?:未|没有)(?:发现|检出|查见|查到)|不存在|并非|不是")
 _ALLEGED = re.compile("(?:怀疑|疑似|举报|投诉|反映|爆料|来电|来信|热线|网传|传言)[^。；]{0,60}$")
@@ -31,6 +33,8 @@ _OTHERS_MONEY = re.compile(
 _OTHERS_FIGURE = re.compile(
     r"(?:执法人员|民警|批准|许可|准予|核定|允许|产能|年产|日处理|面积为|总面积|承包|流转|能力|限量|距离?|约谈|辅警)[^，。；]{0,8}$"
 )
+_NEXT_FIGURE = re.compile(r"[^（）]{0,2}（[^（）]*\d$")
+"""A cue in brackets with a figure of its own: 4.3亩（基本农田0亩）."""
 _WINDOW = 90
 _NEAR = 20
 _AFTER = 40
@@ -90,6 +94,10 @@ class Text:
                 self._by_kind.setdefault(quantity.kind, []).append(quantity)
         return self._quantities
 
+    def tells_of_others(self, place: int) -> bool:
+        """Tell whether what stands at `place` is told of others."""
+        return any(start <= place < end for start, end in self.once("others", about_others))
+
     def of_kinds(self, kinds: Iterable[str]) -> list[Quantity]:
         """Return the figures of some kinds, in order when it is one kind."""
         if not self.quantities:
@@ -125,11 +133,14 @@ def extract(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
 def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
     """Return true for the first affirming words that nothing takes back, false when something denies, else None."""
     plain, live = text.text, text.live
-    if extractor.never is not None and (never := extractor.never.matches(plain, live)):
+    last = _deadline(extractor, plain)
+    if extractor.never is not None and (never := extractor.never.matches(plain, live)) and never[0].start() < last:
         return text.found(extractor.fact, label, False, *never[0].span())
-    denials = [] if extractor.deny is None else [m.span() for m in extractor.deny.matches(plain, live) if _stands(m)]
+    denying = [] if extractor.deny is None else extractor.deny.matches(plain, live)
+    denials = [match.span() for match in denying if match.start() < last and _stands(match)]
     taken_back: tuple[int, int] | None = denials[0] if denials else None
-    affirming = [] if extractor.affirm is None else list(extractor.affirm.matches(plain, live))
+    affirming = [] if extractor.affirm is None else extractor.affirm.matches(plain, live)
+    affirming = [match for match in affirming if not text.tells_of_others(match.start())]
     refuted = {match[0] for match in affirming if _is_negated(match)}
     for match in affirming:
         if match[0] in refuted and (_is_negated(match) or _is_alleged(match)):
@@ -140,6 +151,18 @@ def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
         if all(live & pattern.bit for pattern in group) and (span := _together(group, denials, plain)):
             return text.found(extractor.fact, label, True, *span)
     return text.found(extractor.fact, label, False, *taken_back) if taken_back else None
+
+
+def _deadline(extractor: Extractor, text: str) -> int:
+    """Return where it is too late for a denial: who pays once the police have the case had not paid before."""
+    late = extractor.until.search(text) if extractor.until is not None else None
+    return late.start() if late is not None else len(text)
+
+
+def is_denied(acts: Patterns, text: Text) -> bool:
+    """Tell whether the text has some of these words and denies every one of them."""
+    found = acts.matches(text.text, text.live)
+    return bool(found) and all(_is_negated(match) for match in found)
 
 
 _LONGEST_SPAN = 80
@@ -167,7 +190,7 @@ def _together(group: tuple[Pattern, ...], denials: list[tuple[int, int]], text: 
 def _is_negated(match: re.Match[str]) -> bool:
     """Tell whether words before the match in its clause, or words like 未发现 inside it, deny it."""
     return (
-        _NEGATION.search(match.string[max(0, match.start() - 14) : match.start()]) is not None
+        _NEGATION.search(match.string[max(0, match.start() - 44) : match.start()]) is not None
         or _INNER.search(match[0]) is not None
     )
 
@@ -201,7 +224,7 @@ def _single(extractor: Extractor, label: str, text: Text) -> FactFound | None:
     if extractor.one_of is None:
         return None
     for match in extractor.one_of.matches(text.text, text.live):
-        if not _is_negated(match):
+        if not (_is_negated(match) or text.tells_of_others(match.start())):
             return text.found(extractor.fact, label, 1, match.start(), match.end())
     return None
 
@@ -243,6 +266,8 @@ def _may_be_meant(extractor: Extractor, quantity: Quantity, text: str) -> bool:
     before = before[max(before.rfind("。"), before.rfind("；"), before.rfind("\n")) + 1 :]
     if quantity.role or (extractor.refused is not None and extractor.refused.search(before)):
         return False
+    if extractor.refused_after is not None and extractor.refused_after.match(text, quantity.end):
+        return False
     return not (_OTHERS_MONEY if quantity.kind == "money" else _OTHERS_FIGURE).search(before)
 
 
@@ -283,6 +308,10 @@ def _fits(extractor: Extractor, quantity: Quantity, text: str, cue: Pattern | No
     before = before[cut + 1 :]
     if extractor.refused is not None and extractor.refused.search(before):
         return False
+    if extractor.refused_after is not None and extractor.refused_after.match(text, quantity.end):
+        return False
     if cue is not None and cue.search(before):
         return True
-    return after is not None and bool(after.search(text[quantity.end : quantity.end + _AFTER]))
+    following = text[quantity.end : quantity.end + _AFTER]
+    match = after.search(following) if after is not None else None
+    return match is not None and not _NEXT_FIGURE.match(following[: match.end() + 1])

@@ -13,12 +13,14 @@ A lexicon file has up to four parts::
         rank: 3                               # special provisions rank above general ones; 0 when left out
         yields: [饲料标签]                      # with any of these terms a more special offence is likelier: it ranks lower
         causes: [经营有毒食品]                   # enough by itself when it stands in the cause (案由), as the library's own causes are
+        acts: ['骗取', '伪造[^。]{0,6}病历']       # words of the deed: where the text has some and denies all of them, not this offence
         presume: {knowing_sale: true}         # facts taken so when the text neither affirms nor denies them; reported as assumed
     facts:
       toxic_nonfood_material_added:
         affirm: ['(添加|加入|掺入)[^。]{0,12}罂粟壳']   # any of these, not negated in its clause: true
         deny: ['未检出罂粟']                       # takes back what is affirmed near it or in the same sentence
         never: ['不含任何']                       # anywhere: false
+        until: '移送公安|立案侦查'                 # what `deny` and `never` find after the first of these comes too late
         together: [['罂粟', '底料|汤']]             # all of one list, anywhere and in any order, none negated: true
         default: false                        # value when nothing is said; reported as assumed
       sales_amount:
@@ -26,6 +28,7 @@ A lexicon file has up to four parts::
         before: '销售金额|销售额'                 # what must stand shortly before the figure
         after: '的销售额'                       # or right after it
         not: '罚款'                            # what must not stand before it
+        not_after: '受伤'                       # or right after it
         prefer: '超出|超采'                    # figures with this before them count alone when there are any
         prefer_after: '来源不明'                # or with this right after them
         within: 12                            # how many characters may lie between (12 when left out)
@@ -51,13 +54,15 @@ from typing import Any
 import yaml
 
 from liangfa_screening.needles import Pattern, Patterns, Sieve
+from liangfa_screening.strict_yaml import read_yaml
 
 Groups = tuple[frozenset[str], ...]
-_OFFENCE_KEYS = {"gate", "also", "against", "rank", "presume", "yields", "causes"}
+_OFFENCE_KEYS = {"gate", "also", "against", "rank", "presume", "yields", "causes", "acts"}
 _FACT_KEYS = {
     "affirm",
     "deny",
     "never",
+    "until",
     "together",
     "prefer",
     "prefer_after",
@@ -66,6 +71,7 @@ _FACT_KEYS = {
     "before",
     "after",
     "not",
+    "not_after",
     "within",
     "add",
     "choose",
@@ -90,6 +96,7 @@ class Recognition:
     presumed: Mapping[str, Any] = field(default_factory=dict)
     yields: frozenset[str] = frozenset()
     causes: frozenset[str] = frozenset()
+    acts: Patterns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +107,14 @@ class Extractor:
     affirm: Patterns | None = None
     deny: Patterns | None = None
     never: Patterns | None = None
+    until: re.Pattern[str] | None = None
     together: tuple[tuple[Pattern, ...], ...] = ()
     default: Any = None
     kinds: frozenset[str] = frozenset()
     before: Pattern | None = None
     after: Pattern | None = None
     refused: Pattern | None = None
+    refused_after: re.Pattern[str] | None = None
     preferred: re.Pattern[str] | None = None
     preferred_after: re.Pattern[str] | None = None
     adds: bool = False
@@ -159,10 +168,8 @@ def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str], age
     called_by: list[tuple[str, str]] = []
     recognitions: dict[str, Recognition] = {}
     extractors: dict[str, Extractor] = {}
-    parts = {path: yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {} for path in paths}
-    words = {
-        name: list(map(str, listed)) for data in parts.values() for name, listed in (data.get("words") or {}).items()
-    }
+    parts = {path: _read(path) for path in paths}
+    words = _words(parts)
     for path, written in parts.items():
         try:
             data = {
@@ -177,7 +184,10 @@ def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str], age
                 raise LexiconError(
                     f"{path.name}: {name} presumes {', '.join(sorted(unknown))}, which the library lacks"
                 )
-            recognitions[name] = _recognition(entry)
+            try:
+                recognitions[name] = _recognition(entry)
+            except re.error as error:
+                raise LexiconError(f"{path.name}: {name}: {error}") from error
         for name, entry in data["facts"].items():
             _check(path, name, entry, facts, _FACT_KEYS, extractors)
             try:
@@ -189,6 +199,23 @@ def read_lexicon(paths: Sequence[Path], offences: set[str], facts: set[str], age
                 raise LexiconError(f"{path.name}: {name} is no agency of the library")
             called_by.extend((word, name) for word in called)
     return Lexicon(recognitions, extractors, tuple(called_by), _numbered(extractors.values()))
+
+
+def _words(parts: Mapping[Path, Mapping[str, Any]]) -> dict[str, list[str]]:
+    words: dict[str, list[str]] = {}
+    for path, data in parts.items():
+        for name, listed in (data.get("words") or {}).items():
+            if name in words:
+                raise LexiconError(f"{path.name}: the words of {name} stand twice")
+            words[name] = list(map(str, listed))
+    return words
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_yaml(path.read_bytes()) or {}
+    except yaml.YAMLError as error:
+        raise LexiconError(f"{path.name}: {error}") from error
 
 
 def _numbered(extractors: Iterable[Extractor]) -> Sieve:
@@ -231,7 +258,8 @@ def _recognition(entry: Mapping[str, Any]) -> Recognition:
     gates = tuple(_groups(entry[key]) for key in ("gate", "also") if entry.get(key))
     against = frozenset(map(str, entry.get("against") or ()))
     yields, causes = (frozenset(map(str, entry.get(key) or ())) for key in ("yields", "causes"))
-    return Recognition(gates, against, int(entry.get("rank", 0)), dict(entry.get("presume") or {}), yields, causes)
+    presumed = dict(entry.get("presume") or {})
+    return Recognition(gates, against, int(entry.get("rank", 0)), presumed, yields, causes, _any(entry.get("acts")))
 
 
 def _groups(groups: Sequence[Sequence[str]]) -> Groups:
@@ -245,12 +273,14 @@ def _extractor(name: str, entry: Mapping[str, Any]) -> Extractor:
         affirm=_any(entry.get("affirm")),
         deny=_any(entry.get("deny")),
         never=_any(entry.get("never")),
+        until=re.compile(entry["until"]) if entry.get("until") else None,
         together=tuple(tuple(map(Pattern, group)) for group in entry.get("together") or ()),
         default=entry.get("default"),
         kinds=frozenset(entry.get("kinds") or ()),
         before=_cue(entry.get("before"), lambda cue: f"(?:{cue})[^\\d。；]{{0,{within}}}$"),
         after=_cue(entry.get("after"), lambda cue: f"^[^\\d，。；]{{0,6}}(?:{cue})"),
         refused=_cue(entry.get("not"), lambda cue: f"(?:{cue})[^\\d，。；]{{0,8}}$"),
+        refused_after=re.compile(f"[^，。；]{{0,6}}(?:{entry['not_after']})") if entry.get("not_after") else None,
         preferred=re.compile(f"(?:{entry['prefer']})[^\\d，。；]{{0,8}}$") if entry.get("prefer") else None,
         preferred_after=re.compile(f"[^\\d，。；]{{0,6}}(?:{entry['prefer_after']})")
         if entry.get("prefer_after")

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from liangfa_screening.lexicon import Lexicon, LexiconError, read_lexicon
 from liangfa_screening.library import Library
 from liangfa_screening.quantities import KINDS, normalised
+from liangfa_screening.strict_yaml import read_yaml
 
-_PATTERN_KEYS = ("before", "after", "not", "prefer", "prefer_after")
+_PATTERN_KEYS = ("before", "after", "not", "not_after", "prefer", "prefer_after", "until")
 _PATTERN_LISTS = ("affirm", "deny", "never", "one_of")
 _GATE_KEYS = ("gate", "also")
 
@@ -42,7 +41,7 @@ def check_lexicon(paths: list[Path], library: Library) -> list[Finding]:
         return [Finding(str(error).split(":", 1)[0], "", str(error), is_error=True)]
     found: list[Finding] = []
     for path in paths:
-        data = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {}
+        data = read_yaml(path.read_bytes()) or {}
         for name, entry in (data.get("offences") or {}).items():
             found.extend(Finding(path.name, name, message) for message in _of_gates(entry))
         for name, entry in (data.get("facts") or {}).items():

@@ -13,8 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from liangfa_screening.expressions import (
     Bound,
     Evaluate,
@@ -28,6 +26,7 @@ from liangfa_screening.expressions import (
 )
 from liangfa_screening.figures import read_figures
 from liangfa_screening.lexicon import Lexicon, read_lexicon
+from liangfa_screening.strict_yaml import read_yaml
 
 _FOLDER = Path(__file__).parent
 _ADDITIVE = frozenset({"money_cny", "kg", "gram", "tonne", "mu", "cubic_meter"})
@@ -133,8 +132,8 @@ def load_library(region: str | None = None, folder: Path = _FOLDER, figures: Pat
     sources = sorted([*(folder / "library").glob("*.yaml"), *(folder / "lexicon").glob("*.yaml")])
     contents = {path.name: path.read_bytes() for path in sources}
     digest = hashlib.sha256(b"\0".join(contents[name] for name in sorted(contents))).hexdigest()[:12]
-    data = _yaml(contents["offences.yaml"])
-    facts = {item["name"]: _fact(item) for item in _yaml(contents["facts.yaml"])["facts"]}
+    data = read_yaml(contents["offences.yaml"])
+    facts = {item["name"]: _fact(item) for item in read_yaml(contents["facts.yaml"])["facts"]}
     offences = {item["id"]: _offence(item) for item in data["offences"]}
     words = [path for path in sources if path.parent.name == "lexicon"]
     as_of = str(data["as_of"])
@@ -149,10 +148,6 @@ def load_library(region: str | None = None, folder: Path = _FOLDER, figures: Pat
         regional=read_figures(figures, data["regional_parameters"]) if figures else {},
     )
     return library.for_region(region or "")
-
-
-def _yaml(content: bytes) -> Any:
-    return yaml.load(content, Loader=yaml.CSafeLoader)
 
 
 def _containing(region: str) -> Sequence[str]:

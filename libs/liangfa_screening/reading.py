@@ -13,6 +13,8 @@ from liangfa_screening.library import Fact, Library, Offence
 from liangfa_screening.needles import ALL
 
 _AMOUNTS = frozenset({"sales_amount", "goods_value_unsold", "illegal_business_amount"})
+_PARTS = frozenset({"sales_amount", "goods_value_unsold"})
+"""What was sold and what was found unsold make up the business amount together."""
 Cache = dict[str, FactFound | None]
 """What was read in a text, by fact; several offences ask for the same."""
 
@@ -61,7 +63,8 @@ class FactReader:
 
 def _plan(offence: Offence, library: Library) -> _Plan:
     wanted = frozenset(offence.facts)
-    support = ["goods_value"] if wanted & _AMOUNTS and "goods_value" not in wanted else []
+    support = sorted(_PARTS - wanted) if "illegal_business_amount" in wanted else []
+    support += ["goods_value"] if wanted & _AMOUNTS and "goods_value" not in wanted else []
     recognition = library.lexicon.recognitions.get(offence.id)
     presumed = dict(recognition.presumed) if recognition is not None else {}
     return _Plan(

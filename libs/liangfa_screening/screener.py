@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from liangfa_screening.cumulation import prior_penalties, summed
-from liangfa_screening.extraction import FactFound, Text, number_text
+from liangfa_screening.extraction import FactFound, Text, is_denied, number_text
 from liangfa_screening.library import Library, Offence, Standard
 from liangfa_screening.needles import ALL
 from liangfa_screening.quantities import normalised
@@ -58,7 +58,8 @@ class Screener:
                 facts.update(prior_penalties(candidate.offence, case.dated_on, earlier, facts, self._labels))
             additive.update(self._additive(candidate.offence, facts))
             self._judge(candidate, facts, case, earlier, (met, near, undecided))
-        offences = tuple(_without_shadows(sorted(met, key=_likelihood)))
+        standing = [found for found in met if not self._is_denied(found.offence, text)]
+        offences = tuple(_without_shadows(sorted(standing, key=_likelihood)))
         return ScreeningResult(
             id=case.id,
             offences=offences,
@@ -68,6 +69,11 @@ class Screener:
             remarks=tuple(remarks),
             candidate_facts=additive,
         )
+
+    def _is_denied(self, offence: Offence, text: Text) -> bool:
+        """Tell whether the text names the deed only to deny it (未发现虚构诊疗、伪造病历)."""
+        recognition = self.library.lexicon.recognitions.get(offence.id)
+        return recognition is not None and recognition.acts is not None and is_denied(recognition.acts, text)
 
     def _judge(
         self,

@@ -77,3 +77,59 @@ def test_a_name_that_stands_for_no_words_is_refused(tmp_path: Path) -> None:
     path.write_text("facts: {sold: {affirm: ['<买>假烟']}}", encoding="utf-8")
     with pytest.raises(LexiconError, match="<买>"):
         read_lexicon([path], set(), {"sold"}, set())
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "facts:\n  sold: {affirm: [甲]}\n  sold: {affirm: [乙]}",
+        "facts:\n  sold: {affirm: [甲], affirm: [乙]}",
+        "words:\n  卖: [销售]\n  卖: [出售]",
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, written: str) -> None:
+    """The later entry does not silently replace the earlier one, at any depth; the file and the line are told."""
+    path = tmp_path / "twice.yaml"
+    path.write_text(written, encoding="utf-8")
+    with pytest.raises(LexiconError, match=r"twice\.yaml(?s:.)*stands twice(?s:.)*line \d"):
+        read_lexicon([path], set(), {"sold"}, set())
+
+
+def test_words_that_two_files_define_are_refused(tmp_path: Path) -> None:
+    """A name stands for one list of words, whichever file it is read from."""
+    paths = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    for path in paths:
+        path.write_text("words: {卖: [销售]}", encoding="utf-8")
+    with pytest.raises(LexiconError, match="the words of 卖 stand twice"):
+        read_lexicon(paths, set(), set(), set())
+
+
+LATE = """
+facts:
+  unpaid: {affirm: ['拒不支付'], never: ['已付清'], until: '立案侦查'}
+  dead: {kinds: [person], before: '造成', not_after: '重伤|轻伤'}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("拒不支付，经调解已付清", False), ("拒不支付，立案侦查后已付清", True), ("拒不支付", True)],
+)
+def test_what_takes_back_comes_in_time_or_not_at_all(tmp_path: Path, text: str, *, value: bool) -> None:
+    """A denial after the words of `until` does not count."""
+    path = tmp_path / "late.yaml"
+    path.write_text(LATE, encoding="utf-8")
+    lexicon = read_lexicon([path], set(), {"unpaid", "dead"}, set())
+    found = extract(lexicon.extractors["unpaid"], "unpaid", Text(text, 0), "bool")
+    assert found is not None
+    assert found.value is value
+
+
+@pytest.mark.parametrize(("text", "value"), [("造成1人重伤", None), ("造成1人死亡，造成2人轻伤", 1)])
+def test_a_figure_with_refused_words_after_it_is_another(tmp_path: Path, text: str, value: int | None) -> None:
+    """What follows a figure may show that it counts something else."""
+    path = tmp_path / "late.yaml"
+    path.write_text(LATE, encoding="utf-8")
+    lexicon = read_lexicon([path], set(), {"unpaid", "dead"}, set())
+    found = extract(lexicon.extractors["dead"], "dead", Text(text, 0), "int")
+    assert (None if found is None else found.value) == value
