@@ -83,6 +83,9 @@ class Kafka(Fragment):
     replication: int = Field(3, ge=1, le=9, description="Copies of each message; 1 on a cluster of one broker.")
     publish_seconds: float = Field(30.0, ge=2, description="How long brokers may take to accept events.")
     session_seconds: float = Field(15.0, ge=1, description="Silence after which a process loses its partitions.")
+    silence_seconds: int = Field(
+        10, ge=3, description="Silence of a broker's host after which a connection is given up."
+    )
     tls: bool = Field(False, description="Encrypt; implied by a CA of our own.")
     tls_ca: Path | None = Field(None, description="PEM file of the CA that signed the brokers' certificates.")
     tls_certificate: Path | None = Field(None, description="PEM file of this process's certificate, if brokers ask.")

@@ -13,6 +13,7 @@ kafka-python blocks and polls, so every producer and every subscription has a th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,7 +21,7 @@ from functools import lru_cache
 
 import structlog
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.partitioner import murmur2
 
 from liangfa_kit.messaging.broker import Message, StartAt
@@ -35,6 +36,7 @@ _ROUND_BYTES = 600 << 10
 _MESSAGE_OVERHEAD_BYTES = 40
 _HEADER_OVERHEAD_BYTES = 4
 _CLOSE_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 _VISIT_MILLISECONDS = 5_000
 
 
@@ -119,6 +121,7 @@ class _Publisher:
         self._connection = connection
         self._topic = topic
         self._name = connection.name(topic.name)
+        self._publish_seconds = connection.settings.publish_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"publish-{topic.owner}")
         self._producer: KafkaProducer | None = None
 
@@ -141,7 +144,7 @@ class _Publisher:
             raise away(error) from error
 
     def _open(self) -> KafkaProducer:
-        seconds = self._connection.settings.publish_seconds
+        seconds = self._publish_seconds
         return self._connection.open(
             KafkaProducer,
             acks="all",
@@ -167,7 +170,12 @@ class _Publisher:
             )
             for partition, message in batch
         ]
-        producer.flush(self._connection.settings.publish_seconds * 2)  # longer than any batch may take
+        until = time.monotonic() + self._publish_seconds + 2 * _LOOK_SECONDS  # no batch takes longer
+        while any(not future.is_done for future in sent) and time.monotonic() < until:
+            with suppress(KafkaTimeoutError):
+                producer.flush(_LOOK_SECONDS)
+            if any(future.failed() for future in sent):
+                break  # what is still under way may wait for ever then: the round is repeated whole
         for future in sent:
             future.get(0)
 

@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import structlog
@@ -25,8 +26,14 @@ from liangfa_kit.settings import Kafka
 C = TypeVar("C")
 _log = structlog.get_logger("liangfa.kafka")
 logging.getLogger("kafka").setLevel(logging.CRITICAL)  # we say once what the client says many times a second
-_CONNECT_SECONDS = 3.0
+_CONNECT_SECONDS = 3
+_CONNECTING = {
+    "socket_connection_setup_timeout_ms": _CONNECT_SECONDS * 1_000,
+    "socket_connection_setup_timeout_max_ms": _CONNECT_SECONDS * 1_000,
+}
+"""Clients ask a broker that is gone again and again before another one, and have no setting for how long."""
 _HEARSAY_SECONDS = 5.0
+_PROBES = 3
 _REFUSED = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
 
 
@@ -53,16 +60,23 @@ class Connection:
 
     def open(self, make: Callable[..., C], **config: Any) -> C:
         """Return a client. Raises `Unavailable`; blocks for as long as `settings.publish_seconds` at most."""
-        self._check_reachable()
+        servers = self._listening()
         clients: list[Any] = []
 
         def client(**given: Any) -> Any:
-            clients.append(make.DEFAULT_CONFIG["kafka_client"](**given))  # type: ignore[attr-defined] # every client has it
+            kind = make.DEFAULT_CONFIG["kafka_client"]  # type: ignore[attr-defined] # every client has it
+            clients.append(kind(**given, **_CONNECTING))
             return clients[-1]
 
         bootstrap = int(self.settings.publish_seconds * 1_000)
         try:
-            return make(kafka_client=client, bootstrap_timeout_ms=bootstrap, **self._access(), **config)
+            return make(
+                kafka_client=client,
+                bootstrap_servers=servers,
+                bootstrap_timeout_ms=bootstrap,
+                **self._access(),
+                **config,
+            )
         except KafkaConfigurationError:
             raise
         except KafkaError as error:
@@ -70,26 +84,27 @@ class Connection:
                 opened.close()
             raise away(error) from error
 
-    def _check_reachable(self) -> None:
-        """Raise `Unavailable` at once when no broker listens: making a client would take its whole time-out."""
-        trouble: OSError | None = None
-        for server in self.settings.server_list:
-            host, _, port = server.rpartition(":")
-            try:
-                socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
-            except OSError as error:
-                trouble = error
-            else:
-                return
-        raise away(f"no broker listens at {self.settings.servers} ({trouble})")
+    def _listening(self) -> list[str]:
+        """Return the brokers that listen, of those we know; raise `Unavailable` at once when there is none.
+
+        A client may take all its time to wait for one that is gone before it tries another.
+        """
+        with ThreadPoolExecutor(len(self.settings.server_list), thread_name_prefix="kafka-listening") as threads:
+            troubles = dict(
+                zip(self.settings.server_list, threads.map(_trouble_at, self.settings.server_list), strict=True)
+            )
+        listening = [server for server, trouble in troubles.items() if trouble is None]
+        if not listening:
+            raise away(f"no broker listens at {self.settings.servers} ({next(iter(troubles.values()))})")
+        return listening
 
     def _access(self) -> dict[str, Any]:
         given = self.settings
         protocol = ("SASL_" if given.user else "") + ("SSL" if given.is_encrypted else "PLAINTEXT")
         access: dict[str, Any] = {
-            "bootstrap_servers": given.server_list,
             "security_protocol": protocol,
             "reconnect_backoff_max_ms": 1_000,
+            "socket_options": _watching(given.silence_seconds),
         }
         if given.is_encrypted:
             access |= {
@@ -113,7 +128,7 @@ class Connection:
         missing = [topic for topic in topics if topic.name not in self._ensured]
         if not missing:
             return
-        admin = self.open(KafkaAdminClient)
+        admin = self.open(KafkaAdminClient, request_timeout_ms=int(self.settings.publish_seconds * 1_000))
         try:
             for topic in missing:
                 self._make(admin, topic)
@@ -163,3 +178,30 @@ class Connection:
                 reason="TOPIC_DIFFERS",
                 topic=topic.name,
             )
+
+
+def _trouble_at(server: str) -> OSError | None:
+    """Return why nobody can be reached at `server` (host:port); None when somebody can."""
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+    except OSError as error:
+        return error
+    return None
+
+
+def _watching(silence_seconds: int) -> list[tuple[int, int, int]]:
+    """Return the options of a socket that breaks after so long without a sign of life from the other end.
+
+    The client waits half a minute for an answer, and more than a minute for a place in its group: too long when the
+    broker's host is gone. Probes are answered by its kernel, so a slow broker is not taken for one.
+    """
+    probe = max(1, silence_seconds // _PROBES)
+    return [
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, probe),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, probe),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence_seconds * 1_000),
+    ]

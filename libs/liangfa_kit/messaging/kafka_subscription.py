@@ -94,6 +94,7 @@ class KafkaSubscription:
             enable_auto_commit=False,
             auto_offset_reset="none",
             session_timeout_ms=session,
+            request_timeout_ms=session,
             heartbeat_interval_ms=session // 5,
             max_poll_interval_ms=_LONGEST_BATCH_MS,
             fetch_max_wait_ms=500,
