@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, TypeVar, cast
 
+from liangfa_screening.bystanders import WORDS_OF_CLEARING, WORDS_OF_OTHERS, about_others, last_clearing
 from liangfa_screening.lexicon import Extractor
 from liangfa_screening.needles import ALL, Pattern, Patterns
-from liangfa_screening.quantities import Quantity, about_others, find_quantities
+from liangfa_screening.quantities import Quantity, find_quantities
 
 T = TypeVar("T")
+SIGNS = WORDS_OF_OTHERS | WORDS_OF_CLEARING
+"""Words to look for in a text before it is examined."""
 
 _DONE = (
     "发现|见|检出|查实|查见|查到|构成|造成|导致|引发|涉及|参与|使用|"
@@ -19,10 +23,13 @@ _DONE = (
 _NEGATION = re.compile(
     rf"(?:(?:未|没有?|并未|尚未|从未|均未|并无|(?<!三)无)(?:{_DONE})[^，。；]{{0,8}}|没有[^，。；的]{{0,2}}|"
     r"(?:(?<!从)未|没|并未|尚未|从未|均未|并无|(?<!三)无|不|并非|(?<!除)非)|"
-    r"(?:不存在|不含|不属于?|不在|未在|未处于|不处于|不涉及|不是|并非|排除|否认|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)[^，。；]{0,8}|"
-    # over a list: 未发现转移、隐匿财产或者逃匿
-    r"(?:(?:未|没有|并未|均未|也未)(?:发现|查实|查见|检出|查获|出现)|不存在)[^，。；]{0,30}(?:、|或者?|以及|及|和|等)[^，。；]{0,6})\Z"
+    r"(?:不存在|不含|不属于?|不在|未在|未处于|不处于|不涉及|不是|并非|排除|否认|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)[^，。；]{0,8})\Z"
 )
+_LIST_NEGATION = re.compile(
+    r"(?:(?:(?:未|没有|并未|均未|也未)(?:发现|查实|查见|检出|查获|出现)|不存在)[^，。；]{0,30}(?:、|或者?|以及|及|和|等)[^，。；]{0,6}|"
+    r"未检出[^，。；]{0,30})\Z"
+)
+"""A denial that holds for a whole list: 未发现转移、隐匿财产或者逃匿."""
 _INNER = re.compile("(?:未|没有)(?:发现|检出|查见|查到)|不存在|并非|不是")
 _ALLEGED = re.compile("(?:怀疑|疑似|举报|投诉|反映|爆料|来电|来信|热线|网传|传言)[^。；]{0,60}$")
 _UNDONE = re.compile(r"(?:未|没有?|无|不)$")
@@ -70,11 +77,16 @@ def number_text(value: float) -> str:
 class Text:
     """A normalised text under examination; figures are looked for once. `offset` is where the narrative begins."""
 
-    def __init__(self, text: str, offset: int, live: int = ALL) -> None:
-        """Examine `text`; `live` are the patterns that it may match (`liangfa_screening.needles.Sieve`)."""
+    def __init__(self, text: str, offset: int, live: int = ALL, present: AbstractSet[str] | None = None) -> None:
+        """Examine `text`; `live` are the patterns that it may match (`liangfa_screening.needles.Sieve`).
+
+        `present` are the words of `SIGNS` that stand in it; None when nobody looked.
+        """
         self.text = text
         self.offset = offset
         self.live = live
+        self.others = about_others(text) if present is None or not WORDS_OF_OTHERS.isdisjoint(present) else []
+        self.may_clear = present is None or not WORDS_OF_CLEARING.isdisjoint(present)
         self._quantities: list[Quantity] | None = None
         self._by_kind: dict[str, list[Quantity]] = {}
         self._kept: dict[str, Any] = {}
@@ -89,14 +101,19 @@ class Text:
     def quantities(self) -> list[Quantity]:
         """The figures of the text."""
         if self._quantities is None:
-            self._quantities = find_quantities(self.text)
+            found = find_quantities(self.text)
+            self._quantities = [self._placed(quantity) for quantity in found] if self.others else found
             for quantity in self._quantities:
                 self._by_kind.setdefault(quantity.kind, []).append(quantity)
         return self._quantities
 
     def tells_of_others(self, place: int) -> bool:
         """Tell whether what stands at `place` is told of others."""
-        return any(start <= place < end for start, end in self.once("others", about_others))
+        return any(start <= place < end for start, end in self.others)
+
+    def _placed(self, quantity: Quantity) -> Quantity:
+        is_theirs = not quantity.role and self.tells_of_others(quantity.start)
+        return quantity._replace(role="elsewhere") if is_theirs else quantity
 
     def of_kinds(self, kinds: Iterable[str]) -> list[Quantity]:
         """Return the figures of some kinds, in order when it is one kind."""
@@ -140,7 +157,10 @@ def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
     denials = [match.span() for match in denying if match.start() < last and _stands(match)]
     taken_back: tuple[int, int] | None = denials[0] if denials else None
     affirming = [] if extractor.affirm is None else extractor.affirm.matches(plain, live)
-    affirming = [match for match in affirming if not text.tells_of_others(match.start())]
+    if affirming and text.others:
+        affirming = [match for match in affirming if not text.tells_of_others(match.start())]
+    if affirming and text.may_clear and _is_cleared(affirming, text):
+        return text.found(extractor.fact, label, False, *affirming[0].span())
     refuted = {match[0] for match in affirming if _is_negated(match)}
     for match in affirming:
         if match[0] in refuted and (_is_negated(match) or _is_alleged(match)):
@@ -189,15 +209,21 @@ def _together(group: tuple[Pattern, ...], denials: list[tuple[int, int]], text: 
 
 def _is_negated(match: re.Match[str]) -> bool:
     """Tell whether words before the match in its clause, or words like 未发现 inside it, deny it."""
-    return (
-        _NEGATION.search(match.string[max(0, match.start() - 44) : match.start()]) is not None
-        or _INNER.search(match[0]) is not None
-    )
+    start, text = match.start(), match.string
+    if _NEGATION.search(text[max(0, start - 14) : start]) or _INNER.search(match[0]):
+        return True
+    before = text[max(0, start - 44) : start]
+    return ("未" in before or "没有" in before or "不存在" in before) and _LIST_NEGATION.search(before) is not None
 
 
 def _is_alleged(match: re.Match[str]) -> bool:
     """Tell whether somebody only says so: a complaint, a suspicion. What was found out decides then."""
     return _ALLEGED.search(match.string[max(0, match.start() - 70) : match.start()]) is not None
+
+
+def _is_cleared(affirming: list[re.Match[str]], text: Text) -> bool:
+    """Tell whether somebody only said so and the inquiry did not bear it out."""
+    return text.once("cleared", last_clearing) >= affirming[-1].end() and all(map(_is_alleged, affirming))
 
 
 def _stands(denial: re.Match[str]) -> bool:
@@ -247,10 +273,27 @@ def _figure(extractor: Extractor, label: str, text: Text, cel_type: str) -> Fact
         value = sum(distinct)
         return text.found(extractor.fact, label, _typed(value, cel_type), fitting[0].start, fitting[-1].end)
     chosen = max(totals or fitting, key=lambda q: _value(extractor, q))
+    if not totals and (listed := _listed(chosen, fitting, text.text)):
+        value = sum(_value(extractor, q) for q in listed)
+        return text.found(extractor.fact, label, _typed(value, cel_type), listed[0].start, listed[-1].end)
     value = _value(extractor, chosen)
     if chosen.is_less:
         value = value - 1 if cel_type == "int" else value * 0.999
     return text.found(extractor.fact, label, _typed(value, cel_type), chosen.start, chosen.end)
+
+
+_JOINED = re.compile("[^，。；]{0,12}(?:、|和|及|与)[^，。；]{0,10}")
+
+
+def _listed(chosen: Quantity, fitting: list[Quantity], text: str) -> list[Quantity]:
+    """Return the figures that stand in one list with the chosen one (2.1吨废漆渣、1.4吨废稀料); none when it stands alone."""
+    place = fitting.index(chosen)
+    first = last = place
+    while first and _JOINED.fullmatch(text, fitting[first - 1].end, fitting[first].start):
+        first -= 1
+    while last + 1 < len(fitting) and _JOINED.fullmatch(text, fitting[last].end, fitting[last + 1].start):
+        last += 1
+    return fitting[first : last + 1] if last > first else []
 
 
 def _sum_told(parts: list[Quantity], text: Text) -> list[Quantity]:

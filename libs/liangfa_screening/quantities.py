@@ -105,11 +105,6 @@ _LIMIT_BEFORE = re.compile(
     r"(?:限[值量]|标准(?:值|限值)?|≤|≥|<|>|不得(?:超过|大于|少于)|不应(?:超过|大于)|应(?:不|为)|规定为|最高(?:允许|限)[^，。；]{0,4}|"
     r"起[刑诉]点|追诉标准)[^\d，。；]{0,6}$"
 )
-_OTHERS = re.compile(
-    r"据统计|另一家[^，。；]{0,6}(?:企业|公司|单位|工厂)|(?:其他|同类|外地|外省)(?:企业|公司|单位|工厂)[^，。；]{0,6}(?:发生|曾)|"
-    r"(?:全国|全省|全市|全县|全区|全系统|该院|该局|我院|我局)[^，。；]{0,16}(?:共|累计|先后|陆续)[^，。；]{0,6}(?:办理|查办|查处|检查|开展|立案|收缴|移送|排查|取缔)"
-)
-"""Words that begin a sentence about others: a bulletin's statistics, an accident elsewhere."""
 _NO_UNIT_AFTER = {
     "部": "分门位长", "次": "性品数日", "起": "来到草", "方": "面式案程法便向针", "人": "员民士份才体", "名": "义称牌为下誉", "级": "别",
     "层": "级", "项": "目", "组": "织", "家": "属庭长具电", "件": "号", "位": "置于", "个": "人体别", "单": "位独价", "头": "部",
@@ -201,22 +196,6 @@ def find_quantities(text: str) -> list[Quantity]:
                 found.pop()  # it is the low end of this range
             found.append(quantity)
         last, last_end = run, end + len(word.strip())
-    return _without_others(found, text) if found else found
-
-
-def about_others(text: str) -> list[tuple[int, int]]:
-    """Return where a text tells of others: statistics of a bulletin, another company's accident; to the sentence's end."""
-    found = []
-    for match in _OTHERS.finditer(text):
-        ends = [place for mark in "。\n" if (place := text.find(mark, match.end())) >= 0]
-        found.append((match.start(), min(ends, default=len(text))))
-    return found
-
-
-def _without_others(found: list[Quantity], text: str) -> list[Quantity]:
-    """Give the figures told of others the role `elsewhere`."""
-    for start, end in about_others(text):
-        found = [q._replace(role="elsewhere") if start <= q.start < end and not q.role else q for q in found]
     return found
 
 

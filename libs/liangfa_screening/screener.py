@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from liangfa_screening.cumulation import prior_penalties, summed
-from liangfa_screening.extraction import FactFound, Text, is_denied, number_text
+from liangfa_screening.extraction import SIGNS, FactFound, Text, is_denied, number_text
 from liangfa_screening.library import Library, Offence, Standard
 from liangfa_screening.needles import ALL
 from liangfa_screening.quantities import normalised
@@ -34,7 +34,7 @@ class Screener:
     def __init__(self, library: Library) -> None:
         self.library = library
         self._reader = FactReader(library)
-        self.recogniser = Recogniser(library, library.lexicon.sieve.words)
+        self.recogniser = Recogniser(library, library.lexicon.sieve.words | SIGNS)
         self._labels = self._reader.labels
         self._added = frozenset(fact.name for fact in library.facts.values() if fact.is_additive)
 
@@ -46,7 +46,7 @@ class Screener:
         present = self.recogniser.finder.find(plain)
         candidates = self.recogniser.candidates(plain, len(cause), case.agency_type, present)[:_MOST_CANDIDATES]
         given = self._given(case.facts, remarks)
-        text = Text(plain, len(cause) + 1, self.library.lexicon.sieve.live(present) if candidates else ALL)
+        text = Text(plain, len(cause) + 1, self.library.lexicon.sieve.live(present) if candidates else ALL, present)
         met: list[OffenceFound] = []
         near: list[OffenceFound] = []
         undecided: list[tuple[Offence, Mapping[str, FactFound]]] = []

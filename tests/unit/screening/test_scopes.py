@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from liangfa_screening import Screener, ScreeningInput, load_library
+from liangfa_screening.bystanders import WORDS_OF_CLEARING, WORDS_OF_OTHERS, about_others
 
 SCREENER = Screener(load_library())
 WAGES = "某公司拖欠15名工人工资共计12万元，人社局责令其五日内支付，期满仍拒不支付，负责人失联。"
@@ -66,8 +67,51 @@ def suspected(narrative: str, cause: str = "") -> list[str]:
         ),
         # The year's turnover of the whole shop is not the sale of the goods.
         ("当事人销售假冒注册商标的滤清器，货值金额1500元，2023年度营业额86万元。", "sale_of_counterfeit_goods", False),
+        # What was not found is the whole clause.
+        ("奶茶抽样检验合格，未检出投诉人所称的反式脂肪酸严重超标及罂粟碱成分。", "substandard_food", False),
+        ("奶茶抽样检验，检出反式脂肪酸严重超标。", "substandard_food", True),
+        # A complaint that the inquiry did not bear out; one that it did.
+        ("有举报称粮油店卖地沟油，经溯源来源合法，抽检符合标准。", "toxic_food", False),
+        ("有举报称粮油店卖地沟油，经查该店将餐厨废弃油脂炼成地沟油出售。", "toxic_food", True),
+        (
+            "稽查部门核查出口退税疑点，企业有真实出口，不存在买单配票情形，因税率适用错误多退税款11.7万元。",
+            "export_refund_fraud",
+            False,
+        ),
+        ("企业买单配票，虚构出口，骗取退税款11.7万元。", "export_refund_fraud", True),
+        # The parts of a list are added.
+        ("涂装公司将2.1吨废漆渣、1.4吨废稀料交给无资质的司机拉到山沟倾倒。", "environmental_pollution", True),
+        ("涂装公司将1.1吨废漆渣、1.4吨废漆桶交给无资质的司机拉到山沟，尚未倾倒。", "environmental_pollution", False),
+        # Partly paid by the day is not paid.
+        (
+            "公司少缴税款33万元，占应纳税额27%，《税务处理决定书》限期15日缴清，到期仅入库6万元。",
+            "tax_evasion",
+            True,
+        ),
+        ("公司少缴税款33万元，占应纳税额27%，《税务处理决定书》限期15日缴清，期限内已全部缴清。", "tax_evasion", False),
+        # Another case's figure.
+        ("村民挖石46方自用，价值1840元。去年另案当事人盗采石料价值31万元已被判刑。", "illegal_mining", False),
     ],
 )
 def test_what_is_not_the_case_does_not_count(narrative: str, offence: str, is_one: bool) -> None:
     """The offence is found, or not, by what the case itself holds."""
     assert (offence in suspected(narrative)) is is_one
+
+
+def test_texts_without_the_signs_need_no_second_look() -> None:
+    """The words that are looked for first are known, so a text without them tells of no others and clears nothing."""
+    assert {"据统计", "另一家"} <= WORDS_OF_OTHERS
+    assert {"不属实", "未检出"} <= WORDS_OF_CLEARING
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("甲厂爆炸。据统计，全年死亡9人。乙受伤。", ["据统计，全年死亡9人"]),
+        ("该局先后办理类似案件37件，罚款2万元", ["该局先后办理类似案件37件，罚款2万元"]),
+        ("当事人先后销售37件，得款2万元。", []),
+    ],
+)
+def test_what_is_told_of_others_ends_with_its_sentence(text: str, told: list[str]) -> None:
+    """From the words that begin it to the full stop."""
+    assert [text[start:end] for start, end in about_others(text)] == told
