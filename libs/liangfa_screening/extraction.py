@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, TypeVar, cast
 
 from liangfa_screening.bystanders import WORDS_OF_CLEARING, WORDS_OF_OTHERS, about_others, last_clearing
+from liangfa_screening.denial import cancels, is_alleged, is_negated, stands
 from liangfa_screening.lexicon import Extractor
 from liangfa_screening.needles import ALL, Pattern, Patterns
 from liangfa_screening.quantities import Quantity, find_quantities
@@ -16,23 +17,6 @@ T = TypeVar("T")
 SIGNS = WORDS_OF_OTHERS | WORDS_OF_CLEARING
 """Words to look for in a text before it is examined."""
 
-_DONE = (
-    "发现|见|检出|查实|查见|查到|构成|造成|导致|引发|涉及|参与|使用|"
-    "添加|掺入|实施|从事|存在|出现|发生|影响|证明|能证明|能认定|收到|用于|含有|对"
-)
-_NEGATION = re.compile(
-    rf"(?:(?:未|没有?|并未|尚未|从未|均未|并无|(?<!三)无)(?:{_DONE})[^，。；]{{0,8}}|没有[^，。；的]{{0,2}}|"
-    r"(?:(?<!从)未|没|并未|尚未|从未|均未|并无|(?<!三)无|不|并非|(?<!除)非)|"
-    r"(?:不存在|不含|不属于?|不在|未在|未处于|不处于|不涉及|不是|并非|排除|否认|不足以|无法认定|不能认定|防止|避免|是否|无证据证明|没有证据)[^，。；]{0,8})\Z"
-)
-_LIST_NEGATION = re.compile(
-    r"(?:(?:(?:未|没有|并未|均未|也未)(?:发现|查实|查见|检出|查获|出现)|不存在)[^，。；]{0,30}(?:、|或者?|以及|及|和|等)[^，。；]{0,6}|"
-    r"未检出[^，。；]{0,30})\Z"
-)
-"""A denial that holds for a whole list: 未发现转移、隐匿财产或者逃匿."""
-_INNER = re.compile("(?:未|没有)(?:发现|检出|查见|查到)|不存在|并非|不是")
-_ALLEGED = re.compile("(?:怀疑|疑似|举报|投诉|反映|爆料|来电|来信|热线|网传|传言)[^。；]{0,60}$")
-_UNDONE = re.compile(r"(?:未|没有?|无|不)$")
 _OTHERS_MONEY = re.compile(
     r"(?:罚|注册|投资|合同(?:价|款|金|总|标|约定)|造价|工程款|估值|房租|租金|工资|垫付|保证金|押金|单价|设备|市价|补税|滞纳金|修复|补缴|年收入|营业收入|"
     r"贷款|预算|广告费|赔偿|退还|退回|追回|奖励|采购额|产值|余额|订货|成本|进价)[^，。；]{0,8}$"
@@ -43,7 +27,6 @@ _OTHERS_FIGURE = re.compile(
 _NEXT_FIGURE = re.compile(r"[^（）]{0,2}（[^（）]*\d$")
 """A cue in brackets with a figure of its own: 4.3亩（基本农田0亩）."""
 _WINDOW = 90
-_NEAR = 20
 _AFTER = 40
 
 
@@ -154,18 +137,18 @@ def _truth(extractor: Extractor, label: str, text: Text) -> FactFound | None:
     if extractor.never is not None and (never := extractor.never.matches(plain, live)) and never[0].start() < last:
         return text.found(extractor.fact, label, False, *never[0].span())
     denying = [] if extractor.deny is None else extractor.deny.matches(plain, live)
-    denials = [match.span() for match in denying if match.start() < last and _stands(match)]
+    denials = [match.span() for match in denying if match.start() < last and stands(match)]
     taken_back: tuple[int, int] | None = denials[0] if denials else None
     affirming = [] if extractor.affirm is None else extractor.affirm.matches(plain, live)
     if affirming and text.others:
         affirming = [match for match in affirming if not text.tells_of_others(match.start())]
     if affirming and text.may_clear and _is_cleared(affirming, text):
         return text.found(extractor.fact, label, False, *affirming[0].span())
-    refuted = {match[0] for match in affirming if _is_negated(match)}
+    refuted = {match[0] for match in affirming if is_negated(match)}
     for match in affirming:
-        if match[0] in refuted and (_is_negated(match) or _is_alleged(match)):
+        if match[0] in refuted and (is_negated(match) or is_alleged(match)):
             taken_back = taken_back or match.span()
-        elif not any(_cancels(denial, match.span(), text.text) for denial in denials):
+        elif not any(cancels(denial, match.span(), text.text) for denial in denials):
             return text.found(extractor.fact, label, True, match.start(), match.end())
     for group in extractor.together:
         if all(live & pattern.bit for pattern in group) and (span := _together(group, denials, plain)):
@@ -182,7 +165,7 @@ def _deadline(extractor: Extractor, text: str) -> int:
 def is_denied(acts: Patterns, text: Text) -> bool:
     """Tell whether the text has some of these words and denies every one of them."""
     found = acts.matches(text.text, text.live)
-    return bool(found) and all(_is_negated(match) for match in found)
+    return bool(found) and all(is_negated(match) for match in found)
 
 
 _LONGEST_SPAN = 80
@@ -196,7 +179,7 @@ def _together(group: tuple[Pattern, ...], denials: list[tuple[int, int]], text: 
             (
                 m.span()
                 for m in pattern.compiled.finditer(text)
-                if not _is_negated(m) and not any(_cancels(d, m.span(), text) for d in denials)
+                if not is_negated(m) and not any(cancels(d, m.span(), text) for d in denials)
             ),
             None,
         )
@@ -207,35 +190,11 @@ def _together(group: tuple[Pattern, ...], denials: list[tuple[int, int]], text: 
     return (start, end) if end - start <= _LONGEST_SPAN else spans[0]
 
 
-def _is_negated(match: re.Match[str]) -> bool:
-    """Tell whether words before the match in its clause, or words like 未发现 inside it, deny it."""
-    start, text = match.start(), match.string
-    if _NEGATION.search(text[max(0, start - 14) : start]) or _INNER.search(match[0]):
-        return True
-    before = text[max(0, start - 44) : start]
-    return ("未" in before or "没有" in before or "不存在" in before) and _LIST_NEGATION.search(before) is not None
-
-
-def _is_alleged(match: re.Match[str]) -> bool:
-    """Tell whether somebody only says so: a complaint, a suspicion. What was found out decides then."""
-    return _ALLEGED.search(match.string[max(0, match.start() - 70) : match.start()]) is not None
-
-
 def _is_cleared(affirming: list[re.Match[str]], text: Text) -> bool:
     """Tell whether somebody only said so and the inquiry did not bear it out."""
-    return text.once("cleared", last_clearing) >= affirming[-1].end() and all(map(_is_alleged, affirming))
-
-
-def _stands(denial: re.Match[str]) -> bool:
-    """Tell whether a denial is not itself denied (未按要求改正)."""
-    return not _UNDONE.search(denial.string[max(0, denial.start() - 3) : denial.start()])
-
-
-def _cancels(denial: tuple[int, int], match: tuple[int, int], text: str) -> bool:
-    """Tell whether a denial is about the same thing: overlapping, near, or in the same sentence."""
-    first, second = sorted((denial, match))
-    gap = text[first[1] : second[0]]
-    return len(gap) <= _NEAR or not ("。" in gap or "；" in gap or "\n" in gap)
+    return text.once("cleared", last_clearing) >= affirming[-1].end() and all(
+        is_alleged(match) or is_negated(match) for match in affirming
+    )
 
 
 def _choice(extractor: Extractor, label: str, text: Text) -> FactFound | None:
@@ -250,7 +209,7 @@ def _single(extractor: Extractor, label: str, text: Text) -> FactFound | None:
     if extractor.one_of is None:
         return None
     for match in extractor.one_of.matches(text.text, text.live):
-        if not (_is_negated(match) or text.tells_of_others(match.start())):
+        if not (is_negated(match) or text.tells_of_others(match.start())):
             return text.found(extractor.fact, label, 1, match.start(), match.end())
     return None
 

@@ -91,6 +91,20 @@ def suspected(narrative: str, cause: str = "") -> list[str]:
         ("公司少缴税款33万元，占应纳税额27%，《税务处理决定书》限期15日缴清，期限内已全部缴清。", "tax_evasion", False),
         # Another case's figure.
         ("村民挖石46方自用，价值1840元。去年另案当事人盗采石料价值31万元已被判刑。", "illegal_mining", False),
+        # What was looked for and not found, told before its denial.
+        ("群众怀疑降糖茶加了西药，抽样送检，格列本脲、二甲双胍等化学药物均未检出。", "toxic_food", False),
+        ("群众怀疑降糖茶加了西药，抽样送检，检出格列本脲、二甲双胍。", "toxic_food", True),
+        # The price that counts is the one they were sold for.
+        (
+            "店主从外地按每盒31元进货2,000盒假冒注册商标的粽子，以每盒45元卖给烟酒店1,130盒。",
+            "sale_of_counterfeit_goods",
+            True,
+        ),
+        (
+            "店主从外地按每盒31元进货2,000盒假冒注册商标的粽子，以每盒45元卖给烟酒店130盒。",
+            "sale_of_counterfeit_goods",
+            False,
+        ),
     ],
 )
 def test_what_is_not_the_case_does_not_count(narrative: str, offence: str, is_one: bool) -> None:
