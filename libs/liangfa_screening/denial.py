@@ -22,6 +22,7 @@ _DENIED_AFTER = re.compile("[^，。；]{0,24}(?:未检出|未被检出|未检�
 """A denial after what it denies: 格列本脲、二甲双胍均未检出."""
 _INNER = re.compile("(?:未|没有)(?:发现|检出|查见|查到)|不存在|并非|不是")
 _ALLEGED = re.compile("(?:怀疑|疑似|举报|投诉|反映|爆料|来电|来信|热线|网传|传言)[^。；]{0,60}$")
+_ALLEGED_AFTER = re.compile('[”"」）]?(?:举报|投诉|线索|嫌疑|疑点)')
 _UNDONE = re.compile(r"(?:未|没有?|无|不)$")
 _NEAR = 20
 
@@ -40,7 +41,8 @@ def is_negated(match: re.Match[str]) -> bool:
 
 def is_alleged(match: re.Match[str]) -> bool:
     """Tell whether somebody only says so: a complaint, a suspicion. What was found out decides then."""
-    return _ALLEGED.search(match.string[max(0, match.start() - 70) : match.start()]) is not None
+    start, end, text = match.start(), match.end(), match.string
+    return _ALLEGED.search(text[max(0, start - 70) : start]) is not None or _ALLEGED_AFTER.match(text, end) is not None
 
 
 def stands(denial: re.Match[str]) -> bool:

@@ -105,6 +105,26 @@ def suspected(narrative: str, cause: str = "") -> list[str]:
             "sale_of_counterfeit_goods",
             False,
         ),
+        # An inquiry's verdict counts, wherever the rumour came from.
+        (
+            "专班未发现暗管。危险废物库存有废活性炭6.2吨、蒸馏残渣3.1吨，均在一年贮存期内。",
+            "environmental_pollution",
+            False,
+        ),
+        ("厂方把废活性炭6.2吨、蒸馏残渣3.1吨倾倒在山沟。", "environmental_pollution", True),
+        (
+            "商标权利人鉴定意见：产品为真品，属平行进口；采购合同金额58.6万元，在库836件。",
+            "sale_of_counterfeit_goods",
+            False,
+        ),
+        ("田间鉴定认为减产与种子质量无关，农户自报损失31万元。", "inferior_agri_inputs", False),
+        ("田间鉴定认为减产系种子质量所致，农户损失31万元。", "inferior_agri_inputs", True),
+        # Few words for the same: nobody came, no licence, six times ten thousand without a unit.
+        ("老板欠31名女工46万元工资跑了，人社局贴了责令支付的决定，期限过了没人理。", "refusal_to_pay_wages", True),
+        ("面包车里装了2吨汽油在小区里给人加油，没证。", "dangerous_operation", True),
+        ("诊所刷老人医保卡空刷药费，套走统筹金六万多。", "fraud", True),
+        # A value by the state's standard is no limit.
+        ("查获穿山甲鳞片4.1公斤，价值以国家标准核定为6.5万余元。", "protected_wildlife", True),
     ],
 )
 def test_what_is_not_the_case_does_not_count(narrative: str, offence: str, is_one: bool) -> None:
