@@ -192,9 +192,8 @@ def _together(group: tuple[Pattern, ...], denials: list[tuple[int, int]], text: 
 
 def _is_cleared(affirming: list[re.Match[str]], text: Text) -> bool:
     """Tell whether somebody only said so and the inquiry did not bear it out."""
-    return text.once("cleared", last_clearing) >= affirming[-1].end() and all(
-        is_alleged(match) or is_negated(match) for match in affirming
-    )
+    said = [match for match in affirming if not is_negated(match)]
+    return bool(said) and text.once("cleared", last_clearing) >= said[-1].end() and all(map(is_alleged, said))
 
 
 def _choice(extractor: Extractor, label: str, text: Text) -> FactFound | None:

@@ -76,7 +76,9 @@ _LONGEST_UNIT = max(map(len, UNITS))
 _ARABIC = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _CHINESE = "零〇一二两三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟"
 _RUN = re.compile(rf"(?:{_ARABIC}|[{_CHINESE}几半]|数(?!\d))(?:{_ARABIC}|[{_CHINESE}余多几来点]|\s(?=[万亿]))*")
-_BARE = re.compile(rf"(?:{_ARABIC}|[一二两三四五六七八九十百千几]+)[万亿][多余]?")
+_BARE = re.compile(
+    rf"(?:{_ARABIC}|[一二两三四五六七八九十百千几]+)[万亿](?:[一二两三四五六七八九]千?)?(?:[一二三四五六七八九]百)?[多余]?"
+)
 _MONEY_TAIL = frozenset("万亿多余")
 _TO = frozenset("至到-~～—－–、")
 _SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000, "拾": 10, "佰": 100, "仟": 1000}
@@ -213,7 +215,7 @@ def _bare(run: re.Match[str], text: str) -> Quantity | None:
     """Return an amount that goes without 元: 12.5万, ¥5,000."""
     start, end = run.span()
     mark = start - 1 if text[start - 1 : start] == "¥" else start - 2 if text[max(0, start - 2) : start] == "¥ " else -1
-    if mark < 0 and not (_BARE.fullmatch(run[0]) and (end == len(text) or text[end] in "，。；、）（\n ")):
+    if mark < 0 and not (_BARE.fullmatch(run[0]) and (end == len(text) or text[end] in "，。；、）（\n 的")):
         return None
     parsed = number(run[0])
     return None if parsed is None else _marked(parsed[0], "money", "元", (start if mark < 0 else mark, end), text)

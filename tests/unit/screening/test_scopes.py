@@ -125,6 +125,12 @@ def suspected(narrative: str, cause: str = "") -> list[str]:
         ("诊所刷老人医保卡空刷药费，套走统筹金六万多。", "fraud", True),
         # A value by the state's standard is no limit.
         ("查获穿山甲鳞片4.1公斤，价值以国家标准核定为6.5万余元。", "protected_wildlife", True),
+        # What was permitted, kept to, or no relic at all.
+        ("清淤项目由县政府批准实施，未超范围，清出的砂石由国有公司处置，成交价172.8万元。", "illegal_mining", False),
+        ("以清淤为名超范围采砂出售，价值172.8万元。", "illegal_mining", True),
+        ("村民报告疑似盗墓。勘察认定系山洪冲刷，非古墓葬。", "digging_ancient_sites", False),
+        ("村民报告疑似盗墓。民警抓获正在盗掘古墓葬的四人。", "digging_ancient_sites", True),
+        ("冒用去世老人名义领低保四年，领走两万一千多。", "fraud", True),
     ],
 )
 def test_what_is_not_the_case_does_not_count(narrative: str, offence: str, is_one: bool) -> None:
