@@ -104,7 +104,7 @@ issued_documents = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("issuer_id", sa.Text, nullable=False),
     sa.Column("is_handed_over", sa.Boolean, nullable=False, comment="a step has handed this version to somebody"),
-    sa.Column("serial_number", sa.Text, comment="number taken from a series; NULL: none was"),
+    sa.Column("serial_number", sa.Text, comment="number in the form of a series; NULL: none is"),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="serialised IssuedDocument"),
     sa.Index("issued_documents_number", "serial_number", "version", unique=True),
     sa.Index("issued_documents_document", "document_id"),
@@ -114,7 +114,9 @@ issued_documents = sa.Table(
 number_series = sa.Table(
     "number_series",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True, comment="<code word>/<year in Beijing>"),
+    sa.Column(
+        "id", sa.Text, primary_key=True, comment="<code word>/<year in Beijing>; with /by_hand for those given so"
+    ),
     sa.Column("code_word", sa.Text, nullable=False),
     sa.Column("organisation_id", sa.Text, nullable=False, comment="the first that numbered with this code word"),
     sa.Column("last_serial", sa.Integer, nullable=False),

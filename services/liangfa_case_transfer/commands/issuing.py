@@ -49,15 +49,29 @@ def document_key(document_id: str, version: int) -> str:
 
 
 def next_number(series: list[Row], code_word: str, at: datetime) -> DocumentNumber:
-    """Return the number that follows in the series of `code_word`, whose rows are given, in the year of `at`."""
+    """Return the number that follows in the series of `code_word`, whose rows are given, in the year of `at`.
+
+    It also follows those that the organisation gave by hand before the platform had the series.
+    """
     first = after(None, code_word, at)
-    last = next((row["last_serial"] for row in series if row["id"] == series_key(first)), 0)
+    keys = (series_key(first), hand_key(first))
+    last = max((row["last_serial"] for row in series if row["id"] in keys), default=0)
     return after(DocumentNumber(code_word, first.year, last), code_word, at) if last else first
 
 
 def series_key(number: DocumentNumber) -> str:
     """Return the primary key of the series that a number belongs to."""
     return f"{number.code_word}/{number.year}"
+
+
+def hand_key(number: DocumentNumber) -> str:
+    """Return the primary key of what was given by hand of a number's series: the highest of it."""
+    return f"{series_key(number)}/by_hand"
+
+
+def is_begun(series: list[Row]) -> bool:
+    """Tell whether the platform has given numbers of the code word whose rows these are."""
+    return any(not row["id"].endswith("/by_hand") for row in series)
 
 
 def save_document(work: Work, document: pb.IssuedDocument, serial_number: str | None) -> None:
@@ -90,20 +104,34 @@ def _issue(command: Issue, work: Work) -> rpc.IssueDocumentResponse:
         serial_number = _superseded(document, work)
     elif command.code_word:
         serial_number = _taken_number(document, command.code_word, work)
-    elif work.rows(number_series, "code_word", _code_word(document.number)):
-        words = "该代字的文号由平台编排，请填机关代字 (numbers of this series are taken with `code_word`)"
-        raise errors.invalid([FieldViolation("draft.fields.number", "NUMBER_OF_SERIES", words)])
+    elif (number := _given_number(document.number)) is not None:
+        serial_number = _given_by_hand(number, work)
     save_document(work, document, serial_number)
     work.record(document_stream(document.id), events_pb2.DocumentIssued(document=document))
     return rpc.IssueDocumentResponse(document=document)
 
 
-def _code_word(number: str) -> str:
-    """Return the code word of a number that somebody has given; empty for one in another form."""
+def _given_number(text: str) -> DocumentNumber | None:
+    """Return the number that somebody has given; None for one in another form, which no series can repeat."""
     try:
-        return DocumentNumber.read(number).code_word
+        return DocumentNumber.read(text)
     except ProcedureError:
-        return ""
+        return None
+
+
+def _given_by_hand(number: DocumentNumber, work: Work) -> str:
+    """Keep a number that the organisation gave itself, so that neither a person nor the series gives it again."""
+    series = work.rows(number_series, "code_word", number.code_word)
+    require_own_series(series, number.code_word, work.actor.agency_id)
+    if is_begun(series):
+        words = "该代字的文号由平台编排，请填机关代字 (numbers of this series are taken with `code_word`)"
+        raise errors.invalid([FieldViolation("draft.fields.number", "NUMBER_OF_SERIES", words)])
+    if work.rows(issued_documents, "serial_number", str(number)):
+        words = f"文号 {number} 已用于另一份文书，请改用其他文号 (another document has this number)"
+        raise errors.invalid([FieldViolation("draft.fields.number", "NUMBER_GIVEN", words)])
+    highest = max((row["last_serial"] for row in series if row["id"] == hand_key(number)), default=0)
+    save_series(work, hand_key(number), number.code_word, max(highest, number.serial))
+    return str(number)
 
 
 def _taken_number(document: pb.IssuedDocument, code_word: str, work: Work) -> str:
@@ -112,16 +140,14 @@ def _taken_number(document: pb.IssuedDocument, code_word: str, work: Work) -> st
     number = next_number(series, code_word, document.issued_at.ToDatetime(tzinfo=UTC))
     if str(number) != document.number:
         raise DocumentOutrun
-    work.save(
-        number_series,
-        {
-            "id": series_key(number),
-            "code_word": code_word,
-            "organisation_id": work.actor.agency_id,
-            "last_serial": number.serial,
-        },
-    )
+    save_series(work, series_key(number), code_word, number.serial)
     return str(number)
+
+
+def save_series(work: Work, key: str, code_word: str, last_serial: int) -> None:
+    """Keep how far a series of the caller's organisation is."""
+    row = {"id": key, "code_word": code_word, "organisation_id": work.actor.agency_id, "last_serial": last_serial}
+    work.save(number_series, row)
 
 
 def require_own_series(series: list[Row], code_word: str, organisation_id: str) -> None:
@@ -160,10 +186,12 @@ def _superseded(document: pb.IssuedDocument, work: Work) -> str | None:
 
 
 def _needs(command: Issue) -> tuple[Need, ...]:
+    given = _given_number(command.document.number)
     return (
         Need(transfers, "id", (command.document.transfer_id,)),
         Need(issued_documents, "document_id", (command.document.id,)),
-        Need(number_series, "code_word", (command.code_word or _code_word(command.document.number),)),
+        Need(issued_documents, "serial_number", (command.document.number,)),
+        Need(number_series, "code_word", (command.code_word or (given.code_word if given else ""),)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from liangfa_case_transfer.commands.issuing import next_number, require_own_series, series_key
+from liangfa_case_transfer.commands.issuing import next_number, require_own_series, save_series, series_key
 from liangfa_case_transfer.document_errors import NumberSeriesBegun
 from liangfa_case_transfer.tables import number_series
 from liangfa_kit.work import Handler, Need, Work
@@ -32,17 +32,10 @@ def _start(command: StartSeries, work: Work) -> rpc.StartNumberSeriesResponse:
     series = work.rows(number_series, "code_word", code_word)
     require_own_series(series, code_word, actor.agency_id)
     last = DocumentNumber(code_word, after(None, code_word, work.now).year, command.last_serial)
-    if any(row["id"] == series_key(last) for row in series):
-        raise NumberSeriesBegun(next_number(series, code_word, work.now))
-    work.save(
-        number_series,
-        {
-            "id": series_key(last),
-            "code_word": code_word,
-            "organisation_id": actor.agency_id,
-            "last_serial": last.serial,
-        },
-    )
+    following = next_number(series, code_word, work.now)
+    if any(row["id"] == series_key(last) for row in series) or following.serial > last.serial + 1:
+        raise NumberSeriesBegun(following)
+    save_series(work, series_key(last), code_word, last.serial)
     organisation = pb.Organisation(id=actor.agency_id, name=actor.agency_name)
     work.record(
         series_stream(code_word),

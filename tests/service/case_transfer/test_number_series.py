@@ -35,6 +35,10 @@ def starting(last: int = 17, code_word: str = WORD) -> rpc.StartNumberSeriesRequ
     return rpc.StartNumberSeriesRequest(request_id=str(uuid.uuid4()), code_word=code_word, last_serial=last)
 
 
+def given(serial: int) -> dict[str, str]:
+    return {"number": f"{WORD}〔2026〕{serial}号", "grounds": "涉嫌犯罪", "phone": "1", "materials": "无"}
+
+
 async def started(service: Service, request: rpc.StartNumberSeriesRequest, by: Actor = OPERATOR) -> str:
     return str((await service.desk(by).StartNumberSeries(request)).next_number)
 
@@ -124,3 +128,31 @@ async def test_the_year_is_that_of_beijing(service: Service) -> None:
     """Eight hours before it begins in Greenwich."""
     service.clock.advance(datetime(2026, 12, 31, 16, tzinfo=UTC) - START)
     assert await started(service, starting(2)) == "洪市监移〔2027〕3号"
+
+
+async def test_the_series_goes_on_after_numbers_that_were_given_by_hand(service: Service) -> None:
+    """3 and 2 were given by hand, in this order; neither is given again, by a person or by the platform."""
+    transfer = await service.open()
+
+    async def by_hand(serial: int) -> str:
+        return str((await service.issue(transfer, LETTER, code_word="", fields=given(serial))).number)
+
+    assert [await by_hand(serial) for serial in (3, 2)] == ["洪市监移〔2026〕3号", "洪市监移〔2026〕2号"]
+    with pytest.raises(Invalid) as again:
+        await by_hand(3)
+    assert again.value.violations[0].reason == "NUMBER_GIVEN"
+    with pytest.raises(Precondition) as begun:
+        await started(service, starting(last=1))
+    assert (begun.value.reason, begun.value.metadata["next_number"]) == ("NUMBER_SERIES_BEGUN", "洪市监移〔2026〕4号")
+    assert (await service.issue(transfer, LETTER)).number == "洪市监移〔2026〕4号"
+    with pytest.raises(Invalid) as late:
+        await by_hand(5)
+    assert late.value.violations[0].reason == "NUMBER_OF_SERIES"
+
+
+async def test_a_series_that_begins_with_paper_passes_over_what_was_given_by_hand(service: Service) -> None:
+    """Numbers up to 17 were given elsewhere, one of them here; 18 is the next."""
+    transfer = await service.open()
+    await service.issue(transfer, LETTER, code_word="", fields=given(3))
+    assert await started(service, starting(last=17)) == "洪市监移〔2026〕18号"
+    assert (await service.issue(transfer, LETTER)).number == "洪市监移〔2026〕18号"
