@@ -21,12 +21,14 @@ OFFICER = "officer"
 HEAD = "agency_head"
 LEGAL = "legal_reviewer"
 PROCURATOR = "procurator"
+CHIEF = "chief_procurator"
 POLICE = "police"
+POLICE_HEAD = "police_head"
 JUSTICE = "justice_supervisor"
 OPERATOR = "operator"
 
 AGENCY = frozenset({OFFICER, HEAD, LEGAL})
-SUPERVISORS = frozenset({PROCURATOR, POLICE, JUSTICE})
+SUPERVISORS = frozenset({PROCURATOR, CHIEF, POLICE, POLICE_HEAD, JUSTICE})
 READERS = AGENCY | SUPERVISORS
 EVERYBODY = READERS | {OPERATOR}
 

@@ -9,7 +9,7 @@ from liangfa_standards.divisions import covers, region_prefix
 from liangfa_supervision.hub import FeedFilter
 
 AGENCY = frozenset({"officer", "agency_head", "legal_reviewer"})
-SUPERVISORS = frozenset({"procurator", "police", "justice_supervisor"})
+SUPERVISORS = frozenset({"procurator", "chief_procurator", "police", "police_head", "justice_supervisor"})
 _SERVICE = "/liangfa_protos.supervision.v1.SupervisionService/"
 
 RULES: dict[str, frozenset[str]] = {

@@ -31,11 +31,12 @@ from tests.enforcement_service import Service, running_service
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 
 ROLES = (
-    "officer", "agency_head", "legal_reviewer", "procurator", "police", "justice_supervisor", "operator", "service", "unheard_of",
+    "officer", "agency_head", "legal_reviewer", "procurator", "chief_procurator", "police", "police_head",
+    "justice_supervisor", "operator", "service", "unheard_of",
 )  # fmt: skip
 ENTERING = {"officer", "agency_head"}
 AGENCY = ENTERING | {"legal_reviewer"}
-SUPERVISORS = {"procurator", "police", "justice_supervisor"}
+SUPERVISORS = {"procurator", "chief_procurator", "police", "police_head", "justice_supervisor"}
 REVIEWERS = {"agency_head", "legal_reviewer", "procurator", "justice_supervisor"}
 READERS = AGENCY | SUPERVISORS
 

@@ -34,10 +34,11 @@ from tests.enforcement import START
 
 pytestmark = pytest.mark.asyncio
 ROLES = (
-    "officer", "agency_head", "legal_reviewer", "procurator", "police", "justice_supervisor", "operator", "service", "unheard_of",
+    "officer", "agency_head", "legal_reviewer", "procurator", "chief_procurator", "police", "police_head",
+    "justice_supervisor", "operator", "service", "unheard_of",
 )  # fmt: skip
 AGENCY = {"officer", "agency_head", "legal_reviewer"}
-SUPERVISORS = {"procurator", "police", "justice_supervisor"}
+SUPERVISORS = {"procurator", "chief_procurator", "police", "police_head", "justice_supervisor"}
 WATCHING: dict[str, set[str]] = {
     "SupervisionService/Watch": AGENCY | SUPERVISORS,
     "SupervisionService/ListAlerts": AGENCY | SUPERVISORS,

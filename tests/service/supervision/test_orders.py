@@ -163,6 +163,21 @@ async def test_a_restart_tells_nothing_twice(tmp_path: Path) -> None:
         assert await journalled(platform) == ["OrderIssued", "OrderWarned", "OrderMissed"]
 
 
+@pytest.mark.parametrize("days", [8, 9])
+async def test_what_the_clock_tells_outdates_no_reading(platform: Platform, days: int) -> None:
+    """Who read the order before it was warned of or missed answers it; who read it before the issuer changed it does not."""
+    order = await issued(platform)
+    for _ in range(days):
+        await later(platform, days=1)
+    answered = await replied(platform, order)
+    again = await judged(platform, answered, accepted=False, judgement="未说明理由", due_on="2026-12-01")
+    await later(platform, days=400)
+    for old in (order, answered):
+        with pytest.raises(Stale):
+            await replied(platform, old)
+    assert (await replied(platform, again)).state == pb.ORDER_STATE_REPLIED
+
+
 async def test_an_answered_or_withdrawn_order_is_not_missed(platform: Platform) -> None:
     """The clock stands while the issuer judges, and ends with the order."""
     await replied(platform, await issued(platform))
