@@ -12,7 +12,9 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
+from liangfa_procedure import wording
 from liangfa_procedure.reading import read_data
+from liangfa_procedure.rules import Rules
 from liangfa_procedure.steps import Procedure, Step
 
 KEYS = {
@@ -29,14 +31,15 @@ STEP_KEYS = {
     "情形": "track", "理由": "ground", "批准人": "approver",
 }  # fmt: skip
 SECTORS = {
-    "环境": "environment", "生态环境": "environment", "安全生产": "work_safety", "应急管理": "work_safety", "药品": "drug",
-    "经济": "economic", "经济犯罪": "economic", "税务": "tax", "食品": "food", "知识产权": "intellectual_property",
-    "劳动": "labour", "劳动保障": "labour", "人力资源和社会保障": "labour", "自然资源": "natural_resources", "labor": "labour",
-    "safety": "work_safety", "drugs": "drug", "ip": "intellectual_property", "env": "environment", "general": "",
-    "一般": "",
+    "环境": "environment", "生态环境": "environment", "环保": "environment", "env": "environment",
+    "安全生产": "work_safety", "应急管理": "work_safety", "安监": "work_safety", "应急": "work_safety",
+    "safety": "work_safety", "药品": "drug", "药监": "drug", "drugs": "drug", "经济": "economic", "经济犯罪": "economic",
+    "税务": "tax", "税收": "tax", "食品": "food", "食品安全": "food", "知识产权": "intellectual_property",
+    "ip": "intellectual_property", "劳动": "labour", "劳动保障": "labour", "人社": "labour",
+    "人力资源和社会保障": "labour", "labor": "labour", "自然资源": "natural_resources", "general": "", "一般": "",
 }  # fmt: skip
 _SIDES = {
-    "police": ("公安", "警", "派出所", "police"),
+    "police": ("公安", "警", "派出所", "经侦", "刑侦", "环侦", "侦查", "police"),
     "procuratorate": ("检察", "procurat"),
     "court": ("法院", "审判", "法官", "court"),
     "agency": ("局", "委", "队", "厅", "部门", "行政", "执法", "机关", "agency"),
@@ -46,6 +49,10 @@ _OFFICERS = {
     "承办人": "officer",
     "办案人员": "officer",
     "执法人员": "officer",
+    "负责人": "agency_head",
+    "主要负责人": "agency_head",
+    "正职负责人": "agency_head",
+    "局长": "agency_head",
     "检察官": "procurator",
     "检察长": "chief_procurator",
 }
@@ -78,8 +85,22 @@ def steps_called(word: str) -> tuple[Step, ...]:
     found = _names().get(plain(word), ())
     if not found and len(plain(word)) > 1:
         found = tuple(dict.fromkeys(step for name, steps in _names().items() if plain(word) in name for step in steps))
-        return found if len({step.name_zh for step in found}) == 1 else ()
+        if len({step.name_zh for step in found}) == 1:
+            return found
+        found = wording.alike(wording.form(plain(word)), _forms())
+        return found if len(found) <= _MOST_MEANT else ()
     return found if len(found) <= _MOST_MEANT or word not in _rows() else ()
+
+
+def sector_called(word: str) -> str:
+    """Return the sector that a word names, itself when it is none: 生态环境局 and 环保领域 mean 环境."""
+    bare = re.sub(r"(?:领域|行业|类|案件|部门|局|厅|执法|监管|保护)+$", "", word.strip())
+    return SECTORS.get(word.strip(), SECTORS.get(bare, word.strip()))
+
+
+def rule_called(word: str) -> str:
+    """Return the id of the rule that its Chinese name calls; `word` itself when none does."""
+    return next((rule.id for rule in Rules.load().by_id.values() if rule.title_zh == word.strip()), word.strip())
 
 
 def is_row_without_step(word: str) -> bool:
@@ -116,6 +137,16 @@ def roles_called(word: str, step: Step) -> frozenset[str]:
 
 def _rows() -> frozenset[str]:
     return frozenset(step.reference for step in Procedure.load().steps.values())
+
+
+@cache
+def _forms() -> dict[str, tuple[Step, ...]]:
+    """Return the steps by the one form of what they are called in Chinese."""
+    found: dict[str, dict[Step, None]] = {}
+    for name, steps in _names().items():
+        if not name.isascii():
+            found.setdefault(wording.form(name), {}).update(dict.fromkeys(steps))
+    return {name: tuple(steps) for name, steps in found.items()}
 
 
 @cache

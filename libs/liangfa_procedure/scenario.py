@@ -171,7 +171,7 @@ def read_scenario(text: str) -> Scenario:
     if not (rows := shapes.rows(data, "steps")):
         raise ScenarioInvalid("a scenario has a list of steps")
     sector = shapes.word(data, "sector")
-    sector = naming.SECTORS.get(sector, sector)
+    sector = naming.sector_called(sector)
     known = Rules.load().sectors() | FIELDS.keys()
     if sector not in {"", *known}:
         raise ScenarioInvalid(f"there is no sector {sector}; known are {sorted(known)}")
@@ -295,7 +295,7 @@ def _extension(row: Mapping[str, Any], where: int, suspects: tuple[str, ...]) ->
     _only(row, _EXTENSION_KEYS, where)
     moment = None if row.get("on") is None else Moment.read(row["on"], where)
     suspect = next(iter(_names(row, where, suspects)), None)
-    rule = Rules.load().by_id.get(shapes.word(row, "extend", where))
+    rule = Rules.load().by_id.get(naming.rule_called(shapes.word(row, "extend", where)))
     if rule is None:
         raise ScenarioInvalid(f"there is no rule {row['extend']}", where)
     track = next((track for track in rule.tracks if track.name == row.get("track")), None)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from liangfa_procedure import shapes
-from liangfa_procedure.naming import is_row_without_step, steps_called
+from liangfa_procedure.naming import is_row_without_step, rule_called, sector_called, steps_called
 from liangfa_procedure.reading import read_data
 from liangfa_procedure.scenario import Moment, Told, read_scenario
 from liangfa_procedure.shapes import ScenarioInvalid
@@ -184,3 +184,38 @@ def test_a_result_that_nobody_asked_for_is_owed_to_nobody() -> None:
     asked = "steps:\n  - {on: 2026-03-02, step: 司法建议}\n  - {on: 2026-03-03, step: record_penalty}\n"
     late = play(read_scenario(asked + "  - {on: 2026-03-20, step: tell_penalty}\n")).alerts
     assert {alert.rule for alert in late} == {"administrative_result_notice"}
+
+
+@pytest.mark.parametrize(
+    ("word", "step"),
+    [
+        ("报请负责人审批", "report_to_head"),
+        ("局长批准移送", "approve_transfer"),
+        ("移交给县公安局后签收回执", None),
+        ("县公安局立案侦查", "file_case"),
+        ("建议人民检察院立案监督", "propose_supervision"),
+        ("提请市检察院立案监督", "propose_supervision"),
+        ("通知生态环境局撤案", "notify_withdrawal"),
+        ("移交涉案卷烟", "hand_over_items"),
+        ("送达不立案决定书", "serve_refusal"),
+        ("移交行政检察部门", "hand_over_internally"),
+    ],
+)
+def test_a_careless_wording_is_brought_to_a_known_one(word: str, step: str | None) -> None:
+    """Organs by their side, verbs that mean the same, whoever acts in front; what speaks of two things means none."""
+    assert [found.id for found in steps_called(word)[:1]] == ([] if step is None else [step])
+
+
+@pytest.mark.parametrize(
+    "word", ["未移送公安机关", "准备移送公安机关", "没有立案侦查", "逾期未批准移送", "决定书", "公安机关立案侦查后"]
+)
+def test_what_denies_a_step_or_speaks_of_another_time_is_not_read_as_it(word: str) -> None:
+    """A story may say what was not done: an error that a person sees, never the step."""
+    assert steps_called(word) == ()
+
+
+def test_a_sector_and_a_rule_are_understood_by_their_chinese_names() -> None:
+    """环保局 is the environment; a limit may be made longer under the name that the list of limits gives it."""
+    assert sector_called("环保局") == "environment"
+    assert sector_called("钓鱼") == "钓鱼"
+    assert rule_called("经济犯罪移送案件立案审查") == "police_filing_decision_economic"

@@ -1,0 +1,64 @@
+"""How careless wording of a step is brought to one form: organs by their side, verbs that mean one thing by one of them.
+
+Used only for words that are no known name. What says that something was *not* done is never read as the step itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from liangfa_procedure.steps import Step
+
+_AGENCIES = (
+    "生态环境|环境保护|环保|环境|市场监督管理|市场监管|税务|烟草专卖|烟草|应急管理|人力资源和社会保障|人社|农业农村|林业"
+    "|城管|自然资源|药品监督管理|药监|知识产权"
+)
+_FORMS = (
+    (r"依法|正式|及时|当日|当天|随即|作出|发出|制发|出具|下达|制作|签发", ""),
+    (r"(?:同级|原)?(?:人民)?检察(?:机关|院)(?!察)", "检察机关"),
+    (r"(?:同级)?公安(?:机关|部门|分局|局)", "公安"),
+    (rf"(?:原|{_AGENCIES})?(?:移送|行政执法|行政|执法|主管)(?:机关|部门|单位)", "行政机关"),
+    (rf"(?:{_AGENCIES})(?:主管)?(?:局|部门|厅|委)", "行政机关"),
+    (r"(?:主要|正职|单位)?负责人|局长", "负责人"),
+    (r"移交|送交", "移送"),
+    (r"接收|接受|受理", "受理"),
+    (r"通知|告知", "告知"),
+    (r"不予立案", "不立案"),
+    (r"撤销案件", "撤案"),
+    (r"提请|申请|提起|报请", "提请"),
+    (r"同意", "批准"),
+    (r"(?:决定|告知)?书$", ""),
+)
+_SIDES = ("公安", "检察机关", "行政机关", "负责人", "法院")
+_NOT_DONE = re.compile(r"[不未没拒撤退逾无免复停终前后]|准备|拟|另案")
+_SHORTEST = 3
+
+
+def form(word: str) -> str:
+    """Return the one form of a word, itself without spaces and marks (`naming.plain`)."""
+    for pattern, meant in _FORMS:
+        word = re.sub(pattern, meant, word)
+    return word
+
+
+def alike(word: str, names: Mapping[str, Sequence[Step]]) -> tuple[Step, ...]:
+    """Return what `names` (one form of each) call like `word`, itself in one form; empty when nothing is near enough.
+
+    In turn: the same form; the same without whoever acts before it; the longest name that `word` holds, when what is left
+    of the word denies nothing and speaks of no other time (立案后……).
+    """
+    if not word:
+        return ()
+    if word in names:
+        return tuple(names[word])
+    bare = next((word[len(side) :] for side in _SIDES if word.startswith(side)), word)
+    if bare in names:
+        return tuple(names[bare])
+    held = [
+        name
+        for name in names
+        if len(name) >= _SHORTEST and name in word and not _NOT_DONE.search(word.replace(name, "", 1))
+    ]
+    longest = max(map(len, held), default=0)
+    return tuple(dict.fromkeys(one for name in held if len(name) == longest for one in names[name]))
