@@ -31,6 +31,9 @@ app.add_typer(meetings.app, name="meetings")
 out = Console()
 err = Console(stderr=True)
 _PORT = "LIANGFA_LISTEN__PORT"
+_FILE_REMEDY = (
+    "Check that the folder exists, that you may write there and that it has room; then run the command again."
+)
 
 
 def main() -> None:
@@ -42,6 +45,13 @@ def main() -> None:
         err.print(f"[red]{error.reason}[/] {told}".strip())
         for violation in error.violations:
             err.print(f"  {escape(f'{violation.field}: {violation.message}')}", highlight=False)
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise  # not about a file that somebody named
+        cause = f"{error.filename}: {error.strerror}"
+        told = f"文件或目录无法读写：{cause}\nThe file or folder cannot be used: {cause}.\n{_FILE_REMEDY}"
+        err.print(f"[red]FILE_UNUSABLE[/] {escape(told)}", soft_wrap=True, highlight=False)
         sys.exit(1)
 
 
