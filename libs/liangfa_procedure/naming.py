@@ -1,7 +1,8 @@
 """The words in which people tell a story: of steps, of who takes them, of sectors, of the keys of a scenario file.
 
 Published cases speak Chinese and name an organ rather than a role; the procedure table has rows (B2) and names. All of them
-are read. A word that is not known is an error that names the nearest one, never a step that silently does nothing.
+are read. A word that is like one known step alone is read as that, and the answer says so; another word that is not known is
+an error that names the nearest ones, never a step that silently does nothing.
 """
 
 from __future__ import annotations
@@ -90,6 +91,11 @@ def steps_called(word: str) -> tuple[Step, ...]:
         found = wording.alike(wording.form(plain(word)), _forms())
         return found if len(found) <= _MOST_MEANT else ()
     return found if len(found) <= _MOST_MEANT or word not in _rows() else ()
+
+
+def is_guess(word: str) -> bool:
+    """Whether a word is read as a step for being like its name, or a part of it, only."""
+    return word not in Procedure.load().steps and plain(word) not in _names()
 
 
 def sector_called(word: str) -> str:

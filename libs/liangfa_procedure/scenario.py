@@ -218,7 +218,8 @@ def _events(
     told: list[Mapping[Any, Any]], suspects: tuple[str, ...], begins_in: str | None
 ) -> tuple[tuple[Told | Extended, ...], tuple[str, ...]]:
     """Return what the lines of the story mean, and reason codes for those that are no step."""
-    rows = dict(enumerate((naming.renamed(row, naming.STEP_KEYS) for row in told), start=1))
+    given = dict(enumerate((naming.renamed(row, naming.STEP_KEYS) for row in told), start=1))
+    rows = _by_day(given)
     passed = {n for n, row in rows.items() if "extend" not in row and _is_passed_over(row)}
     steps = [n for n, row in rows.items() if "extend" not in row and n not in passed]
     meant = meanings([_line(rows[n], n, suspects) for n in steps], suspects, begins_in)
@@ -229,7 +230,20 @@ def _events(
             events += _told(row, where, means[where])
         elif where not in passed:
             events.append(_extension(row, where, suspects))
-    return tuple(events), tuple(f"NO_STEP {rows[n]['step']}" for n in sorted(passed))
+    codes = [f"NO_STEP {rows[n]['step']}" for n in sorted(passed)]
+    guesses = {
+        f"READ_AS {rows[n]['step']} {means[n].step.id}": None for n in steps if naming.is_guess(str(rows[n]["step"]))
+    }
+    moved = ["REORDERED"] if list(rows) != list(given) else []
+    return tuple(events), (*moved, *codes, *guesses)
+
+
+def _by_day(rows: dict[int, dict[Any, Any]]) -> dict[int, dict[Any, Any]]:
+    """Return the lines by their days when each has one: a story may tell them in another order. Of one day, as told."""
+    if any(row.get("on") is None for row in rows.values()):
+        return rows
+    days = {where: Moment.read(row["on"], where).earliest.date() for where, row in rows.items()}
+    return {where: rows[where] for where in sorted(rows, key=days.__getitem__)}
 
 
 def _is_passed_over(row: Mapping[str, Any]) -> bool:

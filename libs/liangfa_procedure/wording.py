@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
 
 from liangfa_procedure.steps import Step
 
@@ -32,7 +33,24 @@ _FORMS = (
 )
 _SIDES = ("公安", "检察机关", "行政机关", "负责人", "法院")
 _NOT_DONE = re.compile(r"[不未没拒撤退逾无免复停终前后]|准备|拟|另案")
+_OTHER_DEED = re.compile("告知|送达|抄送|回复|监督|审查|起诉")
 _SHORTEST = 3
+_TURNS = (
+    *"不未没无非撤退免拒维终延止逾停前后拟",
+    "准备",
+    "告知",
+    "送达",
+    "抄送",
+    "回复",
+    "要求",
+    "提请",
+    "批准",
+    "监督",
+)
+"""What turns a step into another one, often its opposite: words that differ in them are not alike."""
+_CHINESE = re.compile(r"[\u4e00-\u9fff]+")
+_ALIKE, _CLEARLY = 0.75, 0.1
+_SHORTEST_LIKENED = 5
 
 
 def form(word: str) -> str:
@@ -46,7 +64,7 @@ def alike(word: str, names: Mapping[str, Sequence[Step]]) -> tuple[Step, ...]:
     """Return what `names` (one form of each) call like `word`, itself in one form; empty when nothing is near enough.
 
     In turn: the same form; the same without whoever acts before it; the longest name that `word` holds, when what is left
-    of the word denies nothing and speaks of no other time (立案后……).
+    of the word denies nothing and speaks of no other time (立案后……); the one name that it resembles by far the most.
     """
     if not word:
         return ()
@@ -56,9 +74,26 @@ def alike(word: str, names: Mapping[str, Sequence[Step]]) -> tuple[Step, ...]:
     if bare in names:
         return tuple(names[bare])
     held = [
-        name
-        for name in names
-        if len(name) >= _SHORTEST and name in word and not _NOT_DONE.search(word.replace(name, "", 1))
+        name for name in names if len(name) >= _SHORTEST and name in word and not _is_other(word.replace(name, "", 1))
     ]
-    longest = max(map(len, held), default=0)
+    if not held:
+        return _most_alike(bare, names)
+    longest = max(map(len, held))
     return tuple(dict.fromkeys(one for name in held if len(name) == longest for one in names[name]))
+
+
+def _is_other(left: str) -> bool:
+    """Whether what is left of a word without a name tells that the step was not done, or is a part of another one."""
+    return _NOT_DONE.search(left) is not None or _OTHER_DEED.search(left) is not None
+
+
+def _most_alike(word: str, names: Mapping[str, Sequence[Step]]) -> tuple[Step, ...]:
+    if len(word) < _SHORTEST_LIKENED or not _CHINESE.fullmatch(word):
+        return ()
+    likeness: dict[tuple[Step, ...], float] = {(): 0.0}
+    for name, steps in names.items():
+        if {turn for turn in _TURNS if turn in name} == {turn for turn in _TURNS if turn in word}:
+            likeness[tuple(steps)] = max(likeness.get(tuple(steps), 0.0), SequenceMatcher(None, word, name).ratio())
+    best = max(likeness, key=lambda steps: likeness[steps])
+    rival = max((alike for steps, alike in likeness.items() if not set(steps) & set(best)), default=0.0)
+    return best if likeness[best] >= _ALIKE and likeness[best] - rival >= _CLEARLY else ()

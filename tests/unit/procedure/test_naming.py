@@ -219,3 +219,52 @@ def test_a_sector_and_a_rule_are_understood_by_their_chinese_names() -> None:
     assert sector_called("环保局") == "environment"
     assert sector_called("钓鱼") == "钓鱼"
     assert rule_called("经济犯罪移送案件立案审查") == "police_filing_decision_economic"
+
+
+@pytest.mark.parametrize(
+    ("word", "step"),
+    [
+        ("提出移送的报告", "report_to_head"),
+        ("成立两人专案组", "assign_task_force"),
+        ("维持不予立案的复议决定", "uphold_refusal"),
+        ("某区公安分局决定立案侦查", "file_case"),
+        ("公安机关依法不予立案", "refuse_filing"),
+        ("市生态环境局向公安机关移送案件", "deliver_transfer"),
+        ("局负责人批准移送案件", "approve_transfer"),
+    ],
+)
+def test_a_word_that_is_like_one_step_alone_is_read_as_that(word: str, step: str) -> None:
+    """Who acts may stand before it; its opposite is never meant."""
+    assert step in {found.id for found in steps_called(word)}
+    assert len({found.name_zh for found in steps_called(word)}) == 1 or word.endswith("立案侦查")
+
+
+@pytest.mark.parametrize(
+    "word", ["立案审查", "立案监督通知", "决定不移送起诉", "撤销立案", "缴纳罚款", "审查起诉", "终止侦查审查"]
+)
+def test_a_word_that_is_like_none_or_several_is_not_guessed(word: str) -> None:
+    """A wrong step would give wrong alerts in silence."""
+    assert steps_called(word) == ()
+
+
+def test_what_was_guessed_is_told() -> None:
+    """The last line says how a word was read; a word that is known is not mentioned."""
+    scenario = read_scenario(story("成立专案组", "提出移送的报告"))
+    assert [code for code in play(scenario).warnings if code.startswith("READ_AS")] == [
+        "READ_AS 提出移送的报告 report_to_head"
+    ]
+
+
+def test_lines_that_all_have_a_day_are_put_in_order_and_it_is_told() -> None:
+    """With a line that has no day nobody can say where it belongs: that is refused where a day lies before the one above."""
+    lines = [
+        "  - {on: 2026-03-04, step: 批准移送}",
+        "  - {on: 2026-03-02, step: 指定专案组}",
+        "  - {on: 2026-03-03, step: 提出移送书面报告}",
+    ]
+    scenario = read_scenario("\n".join(["steps:", *lines]))
+    ids = [event.step.id for event in scenario.events if isinstance(event, Told)]
+    assert ids == ["assign_task_force", "report_to_head", "approve_transfer"]
+    assert play(scenario).warnings == ("REORDERED",)
+    with pytest.raises(ScenarioInvalid, match="lies before"):
+        read_scenario("\n".join(["steps:", *lines, "  - {step: 移送}"]))

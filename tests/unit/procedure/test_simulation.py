@@ -180,7 +180,10 @@ def test_courses_of_suspects_begin_with_the_filing_and_end_before_the_close() ->
         ("steps: [{on: 2026-03-02, step: suspect_crime, by: king}]", "no role"),
         ("sector: space\nsteps: [{on: 2026-03-02, step: suspect_crime}]", "no sector"),
         ("begins_in: space\nsteps: [{on: 2026-03-02, step: suspect_crime}]", "no state"),
-        ("steps: [{on: 2026-03-02, step: suspect_crime}, {on: 2026-03-01, step: report_to_head}]", "before the step"),
+        (
+            "steps: [{on: 2026-03-02, step: suspect_crime}, {on: 2026-03-01, step: report_to_head}, {step: approve_transfer}]",
+            "before the step",
+        ),
         ("steps: [{on: 2026-03-02, step: report_to_head, received: 2026-03-01}]", "before it is taken"),
         ("steps: [{on: 2026-03-02, extend: approve_transfer, track: x}]", "no track"),
         ("steps: [{on: 2026-03-02, step: detain, suspect: 丙}]", "not among"),
