@@ -1,8 +1,10 @@
 """When a limit ends. Instants are aware UTC; days are those of the Beijing calendar.
 
-Counting (procedure table section 10): the day and the hour of the start do not count (刑事诉讼法第一百零五条); a last day that is
-a rest day is moved to the next working day, never for a person in custody; months go to the same date, or to the last
-day of a shorter month (最高人民法院关于适用刑事诉讼法的解释（2021）第二百零二条); hours run through nights and holidays.
+Counting (procedure table section 10): the day of the start does not count (刑事诉讼法第一百零五条); a last day that is a rest day
+is moved to the next working day, never for a person in custody; months go to the same date, or to the last day of a
+shorter month (最高人民法院关于适用刑事诉讼法的解释（2021）第二百零二条); hours run through nights and holidays. Hours are counted from
+the minute of the start. The article leaves the hour of the start out too, so the law's own end may be up to an hour later:
+who keeps to this clock is in time either way.
 """
 
 from __future__ import annotations
