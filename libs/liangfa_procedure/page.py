@@ -62,6 +62,7 @@ def _row(step: Step, procedure: Procedure, rules: Rules) -> str:
     ends = [rule.id for rule in running if rule.ends_on in step.tells]
     starts = [rule.id for rule in running if rule.starts_on in step.tells]
     starts += [f"{rule.id} (from receipt)" for rule in running if rule.starts_on in step.on_receipt]
+    starts += [f"{rule.id} (again)" for rule in running if rule.id in step.restores]
     who = "、".join(procedure.roles[role].name_zh for role in procedure.roles if role in step.roles)
     origin = "、".join(sorted("任何未结状态" if state == ANY_OPEN else state for state in step.from_states)) or "–"
     cells = [

@@ -65,9 +65,10 @@ class Step:
     """One row of the table. `reference` is the row of the procedure table (A6); `to_state` None leaves the state.
 
     `tells` are the events on which clocks start and end, `on_receipt` those of the moment at which the other side has signed
-    for what it was given; `ends` the clocks that it makes moot (`*`: all that do not
-    stay); `receivers` the sides that are handed something and sign for it, the first one what limits run from; `most` how
-    often one suspect may see it, 0 for any number; `custody` says whether a suspect's custody `begins` or `ends` with it;
+    for what it was given; `ends` the clocks that it makes moot (`*`: all that do not stay); `restores` the duties that run
+    on after it although an earlier step has kept them; `receivers` the sides that are handed something and sign for it, the
+    first one what limits run from; `most` how often one suspect may see it, 0 for any number; `custody` says
+    whether a suspect's custody `begins` or `ends` with it;
     `is_for_former_receiver` whether a police organ that has passed the case on may still take it.
     """
 
@@ -86,6 +87,7 @@ class Step:
     ends: frozenset[str]
     pauses: frozenset[str]
     resumes: frozenset[str]
+    restores: frozenset[str]
     receivers: tuple[str, ...]
     most: int
     custody: str
@@ -206,6 +208,12 @@ def _load() -> Procedure:
     return procedure
 
 
+@cache
+def restorable() -> frozenset[str]:
+    """Return the rules whose limits some step takes up again after they were kept."""
+    return frozenset[str]().union(*(step.restores for step in Procedure.load().steps.values()))
+
+
 def duties(procedure: Procedure) -> dict[str, frozenset[str]]:
     """Return the limits in which somebody can fail, with the steps on the way to keeping them. Raises `ProcedureError`."""
     rules = Rules.load().by_id.values()
@@ -231,7 +239,7 @@ def _act(step: Step, scope: Scope, procedure: Procedure) -> Act:
     if step.scope is not scope:
         return Act(step.id, frozenset({COURSES_RUN_IN}), None, frozenset(), keeps, drops)
     origins = frozenset(name for name in procedure.states[scope] if procedure.leads_from(step, name))
-    starts = frozenset(rule.id for rule in rules if rule.starts_on in {*step.tells, *step.on_receipt})
+    starts = frozenset(rule.id for rule in rules if rule.starts_on in {*step.tells, *step.on_receipt}) | step.restores
     if scope is Scope.TRANSFER and step.to_state is not None and procedure.states[scope][step.to_state].is_terminal:
         drops = frozenset(rule.id for rule in rules)  # whatever runs still ends with the transfer
     return Act(step.id, origins, step.to_state, starts, keeps, drops)
@@ -262,6 +270,7 @@ def _step(row: dict[str, Any], scope: Scope) -> Step:
         ends=frozenset(row.get("ends", ())),
         pauses=frozenset(row.get("pauses", ())),
         resumes=frozenset(row.get("resumes", ())),
+        restores=frozenset(row.get("restores", ())),
         receivers=_sides(row.get("gives", ())),
         most=row.get("most", 0),
         custody=row.get("custody", ""),
@@ -284,7 +293,11 @@ def _check(step: Step, procedure: Procedure, kinds: Mapping[str, DocumentKind]) 
         *(f"state {name}" for name in (step.to_state,) if name is not None and name not in states),
         *(f"role {name}" for name in step.roles if name not in procedure.roles),
         *(f"document {name}" for name in step.documents_required if name not in kinds),
-        *(f"rule {name}" for name in (step.ends - {EVERYTHING}) | step.pauses | step.resumes if name not in rules),
+        *(
+            f"rule {name}"
+            for name in (step.ends - {EVERYTHING}) | step.pauses | step.resumes | step.restores
+            if name not in rules
+        ),
         *("one side to sign" for _ in step.on_receipt[:1] if len(step.receivers) != 1),
         *(
             f"side {side} to sign"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from liangfa_kit.errors import Exists, FieldViolation, Forbidden, Invalid, NotFound, Precondition
-from liangfa_procedure.steps import Refusal, Step
+from liangfa_procedure.steps import Procedure, Refusal, Step
 
 
 class TransferNotFound(NotFound):
@@ -72,6 +72,18 @@ def not_your_organisation(step: Step) -> StepNotYours:
         f"'{step.name_en}' is for another organisation of this transfer.",
         message_zh=f"“{step.name_zh}”应由本移送的其他单位进行。",
         remedy="Ask for the steps that you may take (ListAllowedSteps).",
+    )
+
+
+def step_changes_nothing(step: Step) -> StepNotAllowedHere:
+    """Return the refusal of suspending what is suspended, or of resuming what runs."""
+    is_so, other = ("suspended", "中止") if step.pauses else ("running", "计算中")
+    steps = Procedure.load().steps.values()
+    back = [one.id for one in steps if (one.resumes if step.pauses else one.pauses) & (step.pauses | step.resumes)]
+    return StepNotAllowedHere(
+        f"'{step.name_en}' changes nothing: the limit is {is_so} already.",
+        message_zh=f"期限已处于{other}状态，不能再次“{step.name_zh}”。",
+        remedy=f"What changes it: {', '.join(back)}. Open the transfer to see its limits.",
     )
 
 

@@ -13,7 +13,7 @@ from liangfa_kit.work import Work
 from liangfa_procedure.clocks import BEIJING, Calendar, Due, Extension, Pause, due
 from liangfa_procedure.escalation import Rung, ladder
 from liangfa_procedure.rules import NAMED_BY_DOCUMENT, VERSION, Duration, Rule, Rules, Use
-from liangfa_procedure.steps import Procedure, Step
+from liangfa_procedure.steps import Procedure, Step, restorable
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 
 _RUNNING = (pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_SUSPENDED)
@@ -22,8 +22,8 @@ _RUNNING = (pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_SUSPENDED)
 class Clocks:
     """The clocks of one transfer that a command can touch; `touched` are those that it has changed.
 
-    They are those that run, and options that have closed and can still be used too late. `count` is how many limits the
-    transfer has started in all, which numbers the next one.
+    They are those that run, options that have closed and can still be used too late, and duties that were kept and can be
+    taken up again. `count` is how many limits the transfer has started in all, which numbers the next one.
     """
 
     def __init__(self, transfer: pb.Transfer, work: Work, calendar: Calendar, count: int) -> None:
@@ -52,6 +52,7 @@ class Clocks:
 
     def take(self, step: Step, suspect_id: str, at: datetime) -> None:
         """Do what a step does to the clocks: end, pause, resume, make moot, start."""
+        kept = [clock for clock in self._ended(pb.CLOCK_STATE_STOPPED) if clock.rule_id in step.restores]
         self._find_late(set(step.tells), suspect_id, at)
         self._end(set(step.tells), suspect_id, at)
         for clock in self._meant(suspect_id):
@@ -62,6 +63,8 @@ class Clocks:
                 self._change(clock, "suspended", step.name_zh, at)
             elif rule.id in step.resumes:
                 self._change(clock, "resumed", step.name_zh, at)
+        for clock in kept:
+            self._restore(clock, step.name_zh, at)
         self.start(step.tells, suspect_id, at)
 
     def receive(self, receipt: pb.Receipt, at: datetime) -> None:
@@ -94,7 +97,7 @@ class Clocks:
                 for clock in self._meant(suspect_id):
                     if clock.rule_id == rule.id and clock.suspect_id == suspect_id:
                         self._close(clock, pb.CLOCK_STATE_MOOT, at)
-                for clock in self._lapsed():
+                for clock in self._ended(pb.CLOCK_STATE_LAPSED, pb.CLOCK_STATE_STOPPED):
                     if (clock.rule_id, clock.suspect_id) == (rule.id, suspect_id):  # no step will ask after it any more
                         self._work.save(clocks, clock_row(self._all.pop(clock.id), self._transfer) | {"open_of": None})
                 clock = self._new(rule, suspect_id, at, named_limit)
@@ -116,10 +119,27 @@ class Clocks:
         change.length, change.added = str(extension.length), extension.is_added
         change.approver = extension.approver
         change.what = f"extended: {track}"
-        for told in ("warned_at", "reminded_at", "rungs_told"):
-            clock.ClearField(told)
-        clock.ClearField("missed_at")  # the miss was told and journalled; the new end is told of like any other
+        _forget_told(clock)
         self._count(clock)
+
+    def changes_nothing(self, step: Step, suspect_id: str) -> bool:
+        """Tell whether `step` would suspend limits that are suspended already, or resume such as run."""
+        wanted = pb.CLOCK_STATE_RUNNING if step.pauses else pb.CLOCK_STATE_SUSPENDED
+        meant = [clock for clock in self._meant(suspect_id) if clock.rule_id in step.pauses | step.resumes]
+        return bool(meant) and all(clock.state != wanted for clock in meant)
+
+    def change_custody(self, suspect_id: str, ground: str, at: datetime) -> None:
+        """Count the suspect's running limits anew: in custody no last day is moved (刑事诉讼法第一百零五条)."""
+        for clock in self._meant(suspect_id):
+            if clock.suspect_id != suspect_id or clock.state != pb.CLOCK_STATE_RUNNING or clock.id in self._started:
+                continue
+            due_at = counted(clock, self._in_custody(suspect_id), self._calendar).due_at
+            before = clock.due_at.ToDatetime(tzinfo=UTC)
+            if due_at is None or due_at == before:
+                continue
+            if due_at > before:
+                _forget_told(clock)
+            self._change(clock, "recounted", ground, at)
 
     def end_moot(self, at: datetime) -> None:
         """End whatever runs still: the transfer is closed."""
@@ -142,7 +162,7 @@ class Clocks:
 
     def _find_late(self, events: set[str], suspect_id: str, at: datetime) -> None:
         """Call missed what had quietly passed, once the step that it was for comes too late after all."""
-        for clock in self._lapsed():
+        for clock in self._ended(pb.CLOCK_STATE_LAPSED):
             rule = Rules.load().rule(clock.rule_id)
             is_meant = clock.suspect_id in {"", suspect_id}
             if is_meant and rule.ends_on in events and rule.is_owed_if_taken:
@@ -150,8 +170,14 @@ class Clocks:
                 self.found_late.append(clock)
                 self._close(clock, pb.CLOCK_STATE_STOPPED, at)
 
-    def _lapsed(self) -> list[pb.Clock]:
-        return [clock for clock in self._all.values() if clock.state == pb.CLOCK_STATE_LAPSED]
+    def _ended(self, *states: pb.ClockState.ValueType) -> list[pb.Clock]:
+        return [clock for clock in self._all.values() if clock.state in states and clock.id not in self._started]
+
+    def _restore(self, clock: pb.Clock, ground: str, at: datetime) -> None:
+        """Let a duty that was kept run on: it ends when it did, and whoever is late with it now is told of it anew."""
+        _forget_told(clock)
+        clock.ClearField("ended_at")
+        self._change(clock, "restored", ground, at)
 
     def _close(self, clock: pb.Clock, state: pb.ClockState.ValueType, at: datetime) -> None:
         clock.state = state
@@ -288,8 +314,16 @@ def is_duty(clock: pb.Clock) -> bool:
     return clock.use == Use.DUTY.value
 
 
+def _forget_told(clock: pb.Clock) -> None:
+    """Let the clock be told of like any other: a miss that was told before is journalled."""
+    for told in ("warned_at", "reminded_at", "rungs_told", "missed_at"):
+        clock.ClearField(told)
+
+
 def is_open(clock: pb.Clock) -> bool:
-    """Tell whether a step can touch the clock: it runs, or it has lapsed and may be found to be kept too late."""
+    """Tell whether a step can touch the clock: it runs, was kept and may run on, or lapsed and may be found kept too late."""
+    if clock.state == pb.CLOCK_STATE_STOPPED:
+        return clock.rule_id in restorable()
     is_lapsed = clock.state == pb.CLOCK_STATE_LAPSED
     return clock.state in _RUNNING or (is_lapsed and Rules.load().rule(clock.rule_id).is_owed_if_taken)
 

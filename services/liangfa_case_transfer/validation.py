@@ -70,6 +70,14 @@ def check_step(request: rpc.TakeStepRequest) -> None:
     )
 
 
+def check_reply_by(request: rpc.TakeStepRequest, at: datetime) -> None:
+    """Raise `Invalid` for an answer that is asked for by a day, in China, before that of the step."""
+    day = request.fields.get("reply_by", "")
+    if day and date.fromisoformat(day) < beijing_date(at):
+        words = f"答复期限 {day} 早于文书日期 (that day had passed when the step was taken)"
+        _check([FieldViolation("fields.reply_by", "DATE_PASSED", words)])
+
+
 def check_division(reason: str, title: str = "") -> None:
     """Raise `Invalid` with every violation of a request to split or join."""
     _check(_text("reason", reason, MAX_TEXT, is_required=True), _text("title", title, 500))
@@ -144,10 +152,10 @@ def _text(where: str, value: str, most: int, *, is_required: bool = False) -> It
 
 
 def _day(where: str, value: str) -> Iterator[FieldViolation]:
-    try:
-        if value:
-            date.fromisoformat(value)
-    except ValueError:
+    is_day = not value
+    with suppress(ValueError):  # a month or a day that no calendar has
+        is_day = is_day or bool(_DAY.fullmatch(value) and date.fromisoformat(value))
+    if not is_day:
         yield FieldViolation(where, "DATE_MALFORMED", "应为日期，如 2026-05-20 (a day like 2026-05-20)")
 
 

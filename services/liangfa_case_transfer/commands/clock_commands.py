@@ -66,7 +66,11 @@ class ClockCommands:
         if clock is None or not _owes(clock, transfer, work.actor):
             raise errors.ClockNotFound
         extension = _extension(request, clock)
+        before = clock.due_at.ToMicroseconds() if clock.HasField("due_at") else None
         running.extend(clock, extension, request.track, work.now)
+        if before is not None and clock.due_at.ToMicroseconds() <= before:
+            words = "现有期限已不短于该延长情形 (the limit does not end earlier than that already)"
+            raise errors.invalid([FieldViolation("track", "TRACK_NOT_LONGER", words)])
         transfer.version += 1
         work.save(transfers, {**row, "body": transfer.SerializeToString(deterministic=True)})
         work.record(transfer_stream(transfer.id), events_pb2.ClockExtended(transfer=transfer, clock=clock))
@@ -90,6 +94,9 @@ def _extension(request: rpc.ExtendClockRequest, clock: pb.Clock) -> Extension:
     if missing:
         raise errors.invalid([FieldViolation(name, "FIELD_REQUIRED", "必填 (must not be empty)") for name in missing])
     check_extension(request)
+    if track.length is not None and request.days:
+        words = f"该延长情形的期限由规则规定：{track.length}，请勿填写 (leave it empty: the rule gives the number)"
+        raise errors.invalid([FieldViolation("days", "FIELD_NOT_FOR_TRACK", words)])
     if track.is_added and any(change.what == f"extended: {track.name}" for change in clock.changes):
         raise errors.invalid([FieldViolation("track", "TRACK_GRANTED_ALREADY", "该延长只能批准一次 (granted already)")])
     return Extension(length, request.ground, request.approver, track.is_added)
@@ -104,6 +111,8 @@ def _raise(command: RaiseAlarm, work: Work) -> Empty:
     if owner is None:
         raise errors.TransferNotFound(command.transfer_id)
     transfer, clock = pb.Transfer.FromString(owner["body"]), pb.Clock.FromString(row["body"])
+    if clock.transfer_id != transfer.id:  # it has moved since the scheduler found it, which finds it there again
+        return Empty()
     event = _told(transfer, clock, work.now)
     work.save(clocks, clock_row(clock, transfer))
     work.record(clock_stream(clock.id), event)

@@ -203,7 +203,8 @@ def _leave(suspect: pb.Suspect, transfer_id: str) -> None:
 
 def _running(transfer: pb.Transfer, work: Work) -> Sequence[pb.Clock]:
     found = (pb.Clock.FromString(row["body"]) for row in work.rows(clocks, "open_of", transfer.id))
-    return sorted(found, key=lambda clock: clock.number)
+    going_on = (clock for clock in found if clock.state != pb.CLOCK_STATE_STOPPED)  # what was kept stays where it was
+    return sorted(going_on, key=lambda clock: clock.number)
 
 
 def _move(clock: pb.Clock, to: pb.Transfer, suspects: dict[str, str], number: int, work: Work) -> pb.Clock:

@@ -21,7 +21,7 @@ from liangfa_case_transfer.records import (
 )
 from liangfa_case_transfer.tables import former_receivers, taken_steps, transfers
 from liangfa_case_transfer.timing import Clocks
-from liangfa_case_transfer.validation import check_step
+from liangfa_case_transfer.validation import check_reply_by, check_step
 from liangfa_kit.errors import FieldViolation
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.clocks import Calendar
@@ -75,15 +75,21 @@ class SteppingCommands:
         request.documents.extend(with_documents)
         check_contents(step, request)
         at = happened_at(request, transfer, work.now)
+        check_reply_by(request, at)
         taken = _taken(step, request, work, row["steps"] + 1, at)
         running = Clocks(transfer, work, self._calendar, row["clocks"])
         if request.HasField("happened_at") and running.begins_after(step, taken.suspect_id, at):
             raise errors.TimeOutOfOrder
+        if running.changes_nothing(step, taken.suspect_id):
+            raise errors.step_changes_nothing(step)
+        was_held = _held(transfer, taken.suspect_id)
         _move(step, request, transfer, taken, at)
         giving = HandOver(transfer, row, work, self._keyring)
         giving.acknowledge_answered(step, taken.suspect_id, running, at)
         giving.end_awaited(step, taken.suspect_id, running)
         running.take(step, taken.suspect_id, at)
+        if _held(transfer, taken.suspect_id) != was_held:
+            running.change_custody(taken.suspect_id, step.name_zh, at)
         if step.id == ACCEPT:
             giving.acknowledge_all(running, at)
         if RECEIVING_ORGAN in step.required_fields:
@@ -184,6 +190,10 @@ def happened_at(request: rpc.TakeStepRequest, transfer: pb.Transfer, now: dateti
     if at > now or at < transfer.changed_at.ToDatetime(tzinfo=UTC):
         raise errors.TimeOutOfOrder
     return at
+
+
+def _held(transfer: pb.Transfer, suspect_id: str) -> bool:
+    return any(suspect.in_custody for suspect in transfer.suspects if suspect.id == suspect_id)
 
 
 def _taken(step: Step, request: rpc.TakeStepRequest, work: Work, sequence: int, at: datetime) -> pb.TakenStep:
