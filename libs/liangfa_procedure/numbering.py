@@ -7,6 +7,7 @@ then a series has neither gaps nor repeats.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -14,6 +15,8 @@ from liangfa_procedure.reading import ProcedureError
 
 _BEIJING = timezone(timedelta(hours=8))
 _CODE_WORD = re.compile(r"[\u3400-\u9fff]{1,20}")
+_BRACKETS = str.maketrans("[({<【〖﹝《〈", "〔" * 9) | str.maketrans("])}>】〗﹞》〉", "〕" * 9)
+_CARELESS = re.compile(r"〔(\d{4})年?〕第?0*([1-9])")
 _NUMBER = re.compile(r"(?P<code_word>[\u3400-\u9fff]{1,20})〔(?P<year>[0-9]{4})〕(?P<serial>[1-9][0-9]{0,8})号")
 
 
@@ -41,6 +44,18 @@ class DocumentNumber:
         if found is None:
             raise ProcedureError(f"{text!r} is no document number like 洪市监移〔2026〕3号")
         return cls(found["code_word"], int(found["year"]), int(found["serial"]))
+
+
+def meant(text: str) -> DocumentNumber | None:
+    """Return the number that a person who wrote `text` means, None when it is in no form of a series.
+
+    Other brackets, full-width digits, spaces, 第 and noughts before the serial make no other number of it.
+    """
+    plain = re.sub(r"\s", "", unicodedata.normalize("NFKC", text)).translate(_BRACKETS)
+    try:
+        return DocumentNumber.read(_CARELESS.sub(r"〔\1〕\2", plain))
+    except ProcedureError:
+        return None
 
 
 def is_code_word(text: str) -> bool:

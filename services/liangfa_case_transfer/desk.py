@@ -115,7 +115,7 @@ class Desk:
         elif asked.code_word:
             series = await self._series(asked.code_word)
             require_own_series(series, asked.code_word, actor.agency_id)
-            document.number = str(next_number(series, asked.code_word, at))
+            document.number = str(next_number(series, asked.code_word, at, actor.agency_id))
         document.number = document.number or found.given_number()
         found = found.numbered(document.number)
         found.require_complete()

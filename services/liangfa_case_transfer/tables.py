@@ -115,7 +115,10 @@ number_series = sa.Table(
     "number_series",
     metadata,
     sa.Column(
-        "id", sa.Text, primary_key=True, comment="<code word>/<year in Beijing>; with /by_hand for those given so"
+        "id",
+        sa.Text,
+        primary_key=True,
+        comment="<code word>/<year in Beijing>; with /by_hand, /on_paper/<organisation> for those given so",
     ),
     sa.Column("code_word", sa.Text, nullable=False),
     sa.Column("organisation_id", sa.Text, nullable=False, comment="the first that numbered with this code word"),

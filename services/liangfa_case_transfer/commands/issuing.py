@@ -14,16 +14,17 @@ from liangfa_case_transfer import errors
 from liangfa_case_transfer.document_errors import CodeWordTaken, DocumentNotFound, DocumentOutrun
 from liangfa_case_transfer.records import actor_of, stored
 from liangfa_case_transfer.tables import issued_documents, number_series, transfers
+from liangfa_case_transfer.validation import MAX_SERIAL
 from liangfa_kit.errors import FieldViolation, Stale
 from liangfa_kit.store.port import Row
 from liangfa_kit.work import Handler, Need, Work
-from liangfa_procedure.numbering import DocumentNumber, after
-from liangfa_procedure.reading import ProcedureError
+from liangfa_procedure.numbering import DocumentNumber, after, meant
 from liangfa_protos.case_transfer.v1 import document_pb2 as pb
 from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
 from liangfa_protos.case_transfer.v1 import events_pb2
 
 FIRST = 1
+_ON_PAPER = "/on_paper/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,13 @@ def document_key(document_id: str, version: int) -> str:
     return f"{document_id}/{version:04d}"
 
 
-def next_number(series: list[Row], code_word: str, at: datetime) -> DocumentNumber:
-    """Return the number that follows in the series of `code_word`, whose rows are given, in the year of `at`.
+def next_number(series: list[Row], code_word: str, at: datetime, organisation_id: str) -> DocumentNumber:
+    """Return the number that follows in an organisation's series of `code_word`, whose rows are given, in the year of `at`.
 
-    It also follows those that the organisation gave by hand before the platform had the series.
+    It also follows those that the organisation gave by hand or on paper before the platform had the series.
     """
     first = after(None, code_word, at)
-    keys = (series_key(first), hand_key(first))
+    keys = (series_key(first), hand_key(first), paper_key(first, organisation_id))
     last = max((row["last_serial"] for row in series if row["id"] in keys), default=0)
     return after(DocumentNumber(code_word, first.year, last), code_word, at) if last else first
 
@@ -69,9 +70,14 @@ def hand_key(number: DocumentNumber) -> str:
     return f"{series_key(number)}/by_hand"
 
 
+def paper_key(number: DocumentNumber, organisation_id: str) -> str:
+    """Return the primary key of what an organisation gave on paper of a number's series: the highest that a step named."""
+    return f"{series_key(number)}{_ON_PAPER}{organisation_id}"
+
+
 def is_begun(series: list[Row]) -> bool:
     """Tell whether the platform has given numbers of the code word whose rows these are."""
-    return any(not row["id"].endswith("/by_hand") for row in series)
+    return any(not row["id"].endswith("/by_hand") and _ON_PAPER not in row["id"] for row in series)
 
 
 def save_document(work: Work, document: pb.IssuedDocument, serial_number: str | None) -> None:
@@ -104,23 +110,18 @@ def _issue(command: Issue, work: Work) -> rpc.IssueDocumentResponse:
         serial_number = _superseded(document, work)
     elif command.code_word:
         serial_number = _taken_number(document, command.code_word, work)
-    elif (number := _given_number(document.number)) is not None:
+    elif (number := meant(document.number)) is not None:
         serial_number = _given_by_hand(number, work)
     save_document(work, document, serial_number)
     work.record(document_stream(document.id), events_pb2.DocumentIssued(document=document))
     return rpc.IssueDocumentResponse(document=document)
 
 
-def _given_number(text: str) -> DocumentNumber | None:
-    """Return the number that somebody has given; None for one in another form, which no series can repeat."""
-    try:
-        return DocumentNumber.read(text)
-    except ProcedureError:
-        return None
-
-
 def _given_by_hand(number: DocumentNumber, work: Work) -> str:
-    """Keep a number that the organisation gave itself, so that neither a person nor the series gives it again."""
+    """Keep a number that the organisation gave itself, so that neither a person nor the series gives it again.
+
+    Registers elsewhere write it in other ways, or count further than any series here: the document keeps it as written.
+    """
     series = work.rows(number_series, "code_word", number.code_word)
     require_own_series(series, number.code_word, work.actor.agency_id)
     if is_begun(series):
@@ -129,15 +130,16 @@ def _given_by_hand(number: DocumentNumber, work: Work) -> str:
     if work.rows(issued_documents, "serial_number", str(number)):
         words = f"文号 {number} 已用于另一份文书，请改用其他文号 (another document has this number)"
         raise errors.invalid([FieldViolation("draft.fields.number", "NUMBER_GIVEN", words)])
-    highest = max((row["last_serial"] for row in series if row["id"] == hand_key(number)), default=0)
-    save_series(work, hand_key(number), number.code_word, max(highest, number.serial))
+    if number.serial <= MAX_SERIAL:
+        highest = max((row["last_serial"] for row in series if row["id"] == hand_key(number)), default=0)
+        save_series(work, hand_key(number), number.code_word, max(highest, number.serial))
     return str(number)
 
 
 def _taken_number(document: pb.IssuedDocument, code_word: str, work: Work) -> str:
     series = work.rows(number_series, "code_word", code_word)
     require_own_series(series, code_word, work.actor.agency_id)
-    number = next_number(series, code_word, document.issued_at.ToDatetime(tzinfo=UTC))
+    number = next_number(series, code_word, document.issued_at.ToDatetime(tzinfo=UTC), work.actor.agency_id)
     if str(number) != document.number:
         raise DocumentOutrun
     save_series(work, series_key(number), code_word, number.serial)
@@ -151,8 +153,11 @@ def save_series(work: Work, key: str, code_word: str, last_serial: int) -> None:
 
 
 def require_own_series(series: list[Row], code_word: str, organisation_id: str) -> None:
-    """Raise `CodeWordTaken` for a code word with which another organisation numbers its documents."""
-    if any(row["organisation_id"] != organisation_id for row in series):
+    """Raise `CodeWordTaken` for a code word with which another organisation numbers its documents.
+
+    Papers that a step named claim none: whoever wrote it down may have meant another's.
+    """
+    if any(row["organisation_id"] != organisation_id and _ON_PAPER not in row["id"] for row in series):
         raise CodeWordTaken(code_word)
 
 
@@ -186,11 +191,11 @@ def _superseded(document: pb.IssuedDocument, work: Work) -> str | None:
 
 
 def _needs(command: Issue) -> tuple[Need, ...]:
-    given = _given_number(command.document.number)
+    given = meant(command.document.number)
     return (
         Need(transfers, "id", (command.document.transfer_id,)),
         Need(issued_documents, "document_id", (command.document.id,)),
-        Need(issued_documents, "serial_number", (command.document.number,)),
+        Need(issued_documents, "serial_number", (str(given) if given else "",)),
         Need(number_series, "code_word", (command.code_word or (given.code_word if given else ""),)),
     )
 

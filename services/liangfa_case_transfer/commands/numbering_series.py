@@ -32,7 +32,7 @@ def _start(command: StartSeries, work: Work) -> rpc.StartNumberSeriesResponse:
     series = work.rows(number_series, "code_word", code_word)
     require_own_series(series, code_word, actor.agency_id)
     last = DocumentNumber(code_word, after(None, code_word, work.now).year, command.last_serial)
-    following = next_number(series, code_word, work.now)
+    following = next_number(series, code_word, work.now, actor.agency_id)
     if any(row["id"] == series_key(last) for row in series) or following.serial > last.serial + 1:
         raise NumberSeriesBegun(following)
     save_series(work, series_key(last), code_word, last.serial)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from liangfa_case_transfer import errors
 from liangfa_case_transfer.authority import party, side_of, sides
 from liangfa_case_transfer.commands.handing_over import HandOver
+from liangfa_case_transfer.commands.paper_numbers import note_numbers, paper_needs
 from liangfa_case_transfer.commands.referring import document_needs, filled_in, hand_over, pass_documents_on, referred
 from liangfa_case_transfer.keyring import Keyring
 from liangfa_case_transfer.records import (
@@ -70,6 +71,7 @@ class SteppingCommands:
         step = allowed_step(request, transfer, work)
         work.expect(transfer_stream(transfer.id), request.expected_version)
         issued = referred(request, transfer, work)
+        note_numbers(request.documents, transfer, work)
         with_documents = list(filled_in(request.documents, issued))
         del request.documents[:]
         request.documents.extend(with_documents)
@@ -137,7 +139,11 @@ def _needs(command: Take) -> tuple[Need, ...]:
     request = command.request
     step = PROCEDURE.steps.get(request.step)
     passes_on = step is not None and RECEIVING_ORGAN in step.required_fields
-    return (*transfer_needs(request.transfer_id), *document_needs(request, passes_on=passes_on))
+    return (
+        *transfer_needs(request.transfer_id),
+        *document_needs(request, passes_on=passes_on),
+        *paper_needs(request.documents),
+    )
 
 
 def allowed_step(request: rpc.TakeStepRequest, transfer: pb.Transfer, work: Work) -> Step:

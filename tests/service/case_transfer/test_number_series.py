@@ -18,7 +18,8 @@ from liangfa_kit.errors import Invalid, PlatformError, Precondition
 from liangfa_kit.identity import Actor
 from liangfa_kit.verify import journal_faults
 from liangfa_protos.case_transfer.v1 import document_service_pb2 as rpc
-from tests.transferring import START, Service, person, running_service
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
+from tests.transferring import POLICE, START, Service, person, running_service
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_database")]
 LETTER, WORD = "transfer_letter", "洪市监移"
@@ -156,3 +157,82 @@ async def test_a_series_that_begins_with_paper_passes_over_what_was_given_by_han
     await service.issue(transfer, LETTER, code_word="", fields=given(3))
     assert await started(service, starting(last=17)) == "洪市监移〔2026〕18号"
     assert (await service.issue(transfer, LETTER)).number == "洪市监移〔2026〕18号"
+
+
+@pytest.mark.parametrize(
+    "careless",
+    [
+        "洪市监移[2026]3号",
+        "洪市监移（2026）3号",
+        "洪市监移〔2026〕03号",
+        "洪市监移〔2026〕第3号",
+        "洪市监移〔2026〕 3 号",
+        "洪市监移〔２０２６〕3号",
+    ],
+)
+async def test_a_number_that_only_looks_different_is_given_once(service: Service, careless: str) -> None:
+    """The document keeps it as its register writes it; it is number 3 all the same, for a person and for the series."""
+    transfer = await service.open()
+    letter = await service.issue(transfer, LETTER, code_word="", fields=given(3) | {"number": careless})
+    assert letter.number == careless
+    with pytest.raises(Invalid) as again:
+        await service.issue(transfer, LETTER, code_word="", fields=given(3))
+    assert again.value.violations[0].reason == "NUMBER_GIVEN"
+    assert (await service.issue(transfer, LETTER)).number == "洪市监移〔2026〕4号"
+    with pytest.raises(Invalid) as late:
+        await service.issue(transfer, LETTER, code_word="", fields=given(5) | {"number": careless.replace("3", "5")})
+    assert late.value.violations[0].reason == "NUMBER_OF_SERIES"
+
+
+async def test_a_slip_of_the_pen_does_not_end_a_series(service: Service) -> None:
+    """No series here counts so far: such a number is given once, and the series begins with one."""
+    transfer = await service.open()
+    for serial in (1_000_000, 999_999_999):
+        await service.issue(transfer, LETTER, code_word="", fields=given(serial))
+        with pytest.raises(Invalid):
+            await service.issue(transfer, LETTER, code_word="", fields=given(serial))
+    assert (await service.issue(transfer, LETTER)).number == "洪市监移〔2026〕1号"
+
+
+def on_paper(number: str, kind: str = "transfer_report") -> list[pb.Document]:
+    return [pb.Document(kind=kind, title="书面报告", number=number, sha256="a" * 64, size_bytes=9)]
+
+
+async def test_the_series_goes_on_after_numbers_of_papers_that_went_with_a_step(service: Service) -> None:
+    """The report was written on paper with the number 4: no document of the platform gets it again."""
+    transfer = await service.open()
+    await service.take(transfer, "report_to_head", documents=on_paper(f"{WORD}[2026]4号"))
+    assert (await service.issue(transfer, LETTER)).number == f"{WORD}〔2026〕5号"
+    for number in (
+        f"{WORD}〔2026〕5号",
+        f"{WORD}〔2026〕2号",
+        f"{WORD}〔2025〕99号",
+    ):  # issued here; earlier; of last year
+        await service.take(transfer, "send_report_back")
+        await service.take(transfer, "report_to_head", documents=on_paper(number))
+    assert (await service.issue(transfer, LETTER)).number == f"{WORD}〔2026〕6号"
+
+
+async def test_a_paper_does_not_take_a_number_that_the_series_will_give(service: Service) -> None:
+    """The platform gives the numbers of this code word: a paper that is ahead of it is refused, with what to do."""
+    transfer = await service.open()
+    await service.issue(transfer, LETTER)
+    with pytest.raises(Invalid) as refused:
+        await service.take(transfer, "report_to_head", documents=on_paper(f"{WORD}〔2026〕2号"))
+    (found,) = refused.value.violations
+    assert (found.field, found.reason) == ("documents[0].number", "NUMBER_OF_SERIES")
+    await service.take(transfer, "report_to_head", documents=on_paper("另行编号2"))
+
+
+async def test_papers_of_others_and_their_code_words_stay_theirs(service: Service) -> None:
+    """Neither does an agency claim a code word by a step, nor do papers of the police count in its own series."""
+    transfer = await service.open()
+    await service.take(transfer, "report_to_head", documents=on_paper("洪公经〔2026〕9号"))
+    await service.walk(transfer, ("approve_transfer", "deliver_transfer"))
+    receipt = await service.issue(transfer, "acceptance_receipt", POLICE, code_word="洪公经")
+    assert receipt.number == "洪公经〔2026〕1号"
+    again = await service.open()
+    await service.take(again, "report_to_head", documents=on_paper("洪公经〔2026〕9号"))
+    received = [*on_paper("洪公经〔2026〕9号", "acceptance_receipt")]
+    await service.take(again, "send_report_back")
+    await service.take(again, "report_to_head", documents=[*received, *on_paper("")])

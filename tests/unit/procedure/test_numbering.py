@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liangfa_procedure.numbering import DocumentNumber, after
+from liangfa_procedure.numbering import DocumentNumber, after, meant
 from liangfa_procedure.reading import ProcedureError
 
 NOON = datetime(2026, 6, 1, 4, tzinfo=UTC)
@@ -61,3 +61,24 @@ def test_what_is_no_number_is_refused(text: str) -> None:
     """Other brackets, leading zeros, short years, anything behind."""
     with pytest.raises(ProcedureError, match="no document number"):
         DocumentNumber.read(text)
+
+
+@given(
+    number=st.builds(DocumentNumber, st.just("洪市监移"), st.integers(2000, 2099), st.integers(1, 999_999)),
+    brackets=st.sampled_from(["〔〕", "[]", "（）", "()", "【】", "﹝﹞", "［］"]),
+    noughts=st.integers(0, 3),
+    space=st.sampled_from(["", " ", "\u3000"]),
+)
+def test_a_number_written_carelessly_is_meant_all_the_same(
+    number: DocumentNumber, brackets: str, noughts: int, space: str
+) -> None:
+    """Brackets, noughts and spaces make no other number of it."""
+    text = f"{number.code_word}{brackets[0]}{number.year}{brackets[1]}{space}第{'0' * noughts}{number.serial}号"
+    assert meant(text) == number
+    assert meant(str(number)) == number
+
+
+@pytest.mark.parametrize("text", ["", "另行编号2", "洪市监移3号", "洪市监移〔2026〕0号", "MR-2026-3"])
+def test_what_is_of_no_series_means_no_number(text: str) -> None:
+    """Such a number can be repeated by no series."""
+    assert meant(text) is None
