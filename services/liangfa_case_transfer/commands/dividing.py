@@ -6,7 +6,8 @@ given, signed and chained; both histories say where things went on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -93,7 +94,10 @@ def _join(command: Join, work: Work) -> rpc.JoinTransferResponse:
         _check_filed(one, work)
         work.expect(transfer_stream(one.id), version)
     _refuse_waiting(transfer, work, None)
-    ids = {"": ""} | {suspect.id: _received(suspect, into) for suspect in transfer.suspects if not suspect.moved_to}
+    both = _in_both(transfer, into)
+    ids = {"": ""} | {
+        suspect.id: _received(suspect, into, both) for suspect in transfer.suspects if not suspect.moved_to
+    }
     moving = [clock for clock in _running(transfer, work) if clock.suspect_id in ids]
     moved = [_move(clock, into, ids, into_row["clocks"] + n, work) for n, clock in enumerate(moving, 1)]
     for suspect in transfer.suspects:
@@ -180,10 +184,19 @@ def _other(request: rpc.JoinTransferRequest, transfer: pb.Transfer, work: Work) 
     return row, into
 
 
-def _received(suspect: pb.Suspect, into: pb.Transfer) -> str:
+def _in_both(transfer: pb.Transfer, into: pb.Transfer) -> dict[str, pb.Suspect]:
+    """Return the suspects of `into` who are in `transfer` too, by name.
+
+    Where several people of one case have the same name nobody can tell who is meant: they all stay, nobody is lost.
+    """
+    names = [Counter(one.name for one in case.suspects if _goes_on(one)) for case in (transfer, into)]
+    return {one.name: one for one in into.suspects if _goes_on(one) and {n[one.name] for n in names} == {1}}
+
+
+def _received(suspect: pb.Suspect, into: pb.Transfer, both: Mapping[str, pb.Suspect]) -> str:
     """Let the suspect go on in `into`, and return his number there: one person has one course, if both stand alike."""
-    same = next((one for one in into.suspects if one.name == suspect.name and _goes_on(one)), None)
-    if same is None or not _goes_on(suspect):
+    same = both.get(suspect.name) if _goes_on(suspect) else None
+    if same is None:
         same = into.suspects.add()
         same.CopyFrom(suspect)
         same.id = str(len(into.suspects))

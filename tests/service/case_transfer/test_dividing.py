@@ -219,3 +219,27 @@ async def test_of_two_who_divide_at_once_one_is_stale(service: Service) -> None:
     version = transfer.version
     first = await split(service, transfer, "2", request_id="once")
     assert await split(service, transfer, "2", request_id="once", expected_version=version) == first
+
+
+async def test_two_people_of_one_name_stay_two_when_their_case_is_joined(service: Service) -> None:
+    """Nobody is lost; who of them is the one in the other case, nobody can tell."""
+    for names, people in ((["王某"], 2), (["张某"], 3)):
+        one, other = await filed(service, suspect_names=names), await filed(service, suspect_names=["张某", "张某"])
+        await service.take(other, "detain", suspect_id="2")
+        await join(service, other, one)
+        assert len([suspect for suspect in one.suspects if suspect.name == "张某"]) == people
+        limits = [clock.suspect_id for clock in (await running(service, one)).values() if clock.suspect_id]
+        held = [suspect.id for suspect in one.suspects if suspect.in_custody]
+        assert limits == held
+
+
+async def test_a_duty_that_was_kept_stays_in_its_transfer(service: Service) -> None:
+    """The opinion was answered there: joining carries over what runs, not what is done."""
+    one, other = await filed(service), await service.open(suspect_names=["王某"])
+    await service.take(other, "require_transfer")
+    await service.sign(other, OFFICER)
+    await service.walk(other, FILED)
+    await service.sign(other, OFFICER)
+    await join(service, other, one)
+    kept = [clock for clock in (await service.read(other)).clocks if clock.rule_id.startswith("agency_act_on")]
+    assert [clock.state for clock in kept] == [pb.CLOCK_STATE_STOPPED]
