@@ -116,7 +116,7 @@ async def _one_way(stub: Any, headers: dict[str, Any]) -> None:
             suspect_id=transfer.suspects[0].id if step.scope == "suspect" else "",
             expected_version=transfer.version,
             documents=[pb.Document(kind=k, title=k, sha256="0" * 64, size_bytes=9) for k in step.documents_required],
-            fields=dict.fromkeys(step.required_fields, "洪山"),
+            fields=dict.fromkeys(step.required_fields, "洪山") | dict.fromkeys(step.people, "甲、乙"),
         )
         taken = await stub.TakeStep(request, timeout=CALL_SECONDS, metadata=headers[role])
         transfer = taken.transfer

@@ -146,7 +146,7 @@ class Service:
             "step": name,
             "expected_version": transfer.version,
             "documents": documents(step),
-            "fields": dict.fromkeys(step.required_fields, other_organ(transfer)),
+            "fields": dict.fromkeys(step.required_fields, other_organ(transfer)) | dict.fromkeys(step.people, "甲、乙"),
         }
         reply = await self.stub(by).TakeStep(rpc.TakeStepRequest(**(given | rest)))
         transfer.CopyFrom(reply.transfer)

@@ -64,12 +64,12 @@ class Role:
 class Step:
     """One row of the table. `reference` is the row of the procedure table (A6); `to_state` None leaves the state.
 
-    `tells` are the events on which clocks start and end, `on_receipt` those of the moment at which the other side has signed
-    for what it was given; `ends` the clocks that it makes moot (`*`: all that do not stay); `restores` the duties that run
-    on after it although an earlier step has kept them; `receivers` the sides that are handed something and sign for it, the
-    first one what limits run from; `most` how often one suspect may see it, 0 for any number; `custody` says
-    whether a suspect's custody `begins` or `ends` with it;
-    `is_for_former_receiver` whether a police organ that has passed the case on may still take it.
+    `people` says how many people a field names at least; `tells` are the events on which clocks start and end, `on_receipt`
+    those of the moment at which the other side has signed for what it was given; `ends` the clocks that it makes moot (`*`:
+    all that do not stay); `restores` the duties that run on after it although an earlier step has kept them; `receivers` the
+    sides that are handed something and sign for it, the first one what limits run from; `most` how often one suspect may see
+    it, 0 for any number; `custody` says whether a suspect's custody `begins` or `ends` with it; `is_for_former_receiver`
+    whether a police organ that has passed the case on may still take it.
     """
 
     id: str
@@ -82,6 +82,7 @@ class Step:
     roles: frozenset[str]
     documents_required: tuple[str, ...]
     required_fields: tuple[str, ...]
+    people: Mapping[str, int] = field(hash=False)
     tells: tuple[str, ...]
     on_receipt: tuple[str, ...]
     ends: frozenset[str]
@@ -265,6 +266,7 @@ def _step(row: dict[str, Any], scope: Scope) -> Step:
         roles=frozenset(row["by"]),
         documents_required=tuple(row.get("docs", ())),
         required_fields=tuple(row.get("needs", ())),
+        people=row.get("people", {}),
         tells=tuple(row.get("tells", ())),
         on_receipt=tuple(row.get("on_receipt", ())),
         ends=frozenset(row.get("ends", ())),
@@ -304,6 +306,7 @@ def _check(step: Step, procedure: Procedure, kinds: Mapping[str, DocumentKind]) 
             for side in step.receivers
             if side not in {role.side for role in procedure.roles.values()}
         ),
+        *(f"field {name}" for name in step.people if name not in step.required_fields),
         *(f"confidence {name}" for name in (step.confidence,) if name not in CONFIDENCES),
     ]
     if wrong:

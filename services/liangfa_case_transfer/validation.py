@@ -13,6 +13,7 @@ from liangfa_kit.errors import FieldViolation
 from liangfa_procedure.documents import documents
 from liangfa_procedure.numbering import is_code_word
 from liangfa_procedure.rules import FIELDS, Rules
+from liangfa_procedure.steps import Step
 from liangfa_procedure.writing import has_number
 from liangfa_protos.case_transfer.v1 import document_pb2, document_service_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
@@ -27,6 +28,7 @@ MAX_SERIAL = 999_999
 """No organisation issues so many documents of one kind in a year: more is a slip of the pen."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _CODE_WORD = "机关代字为 1 至 20 个汉字，如 洪市监移 (1 to 20 Chinese characters)"
+_BETWEEN_PEOPLE = re.compile(r"[\s、，,；;/]+")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -68,6 +70,14 @@ def check_step(request: rpc.TakeStepRequest) -> None:
         _day("fields.reply_by", request.fields.get("reply_by", "")),
         (found for name in request.fields for found in _text(f"fields.{name}", request.fields[name], MAX_TEXT)),
     )
+
+
+def check_people(step: Step, request: rpc.TakeStepRequest) -> None:
+    """Raise `Invalid` where a field names fewer people than the step needs: a task force has two (国务院令第310号第五条)."""
+    for name, least in step.people.items():
+        if len({one for one in _BETWEEN_PEOPLE.split(request.fields[name]) if one}) < least:
+            words = f"至少 {least} 人，姓名用顿号分开 (at least {least} people, their names separated by 、)"
+            _check([FieldViolation(f"fields.{name}", "TOO_FEW_PEOPLE", words)])
 
 
 def check_reply_by(request: rpc.TakeStepRequest, at: datetime) -> None:

@@ -139,6 +139,8 @@ class _Play:
         kinds = dict.fromkeys(step.documents_required)
         if told is not None:
             fields |= {name: str(value) for name, value in told.fields.items()}
+        for name in step.people:  # a story rarely names everybody, and says `两名执法人员`
+            fields[name] = "、".join([fields[name], *(f"{NOT_TOLD}{n}" for n in range(1, step.people[name]))])
         if "receiving_organ" in step.required_fields and fields["receiving_organ"] == NOT_TOLD:
             fields["receiving_organ"] = f"{self.transfer.receiver.id}之二"
         request = rpc.TakeStepRequest(

@@ -22,7 +22,7 @@ from liangfa_case_transfer.records import (
 )
 from liangfa_case_transfer.tables import former_receivers, taken_steps, transfers
 from liangfa_case_transfer.timing import Clocks
-from liangfa_case_transfer.validation import check_reply_by, check_step
+from liangfa_case_transfer.validation import check_people, check_reply_by, check_step
 from liangfa_kit.errors import FieldViolation
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.clocks import Calendar
@@ -183,6 +183,7 @@ def check_contents(step: Step, request: rpc.TakeStepRequest) -> None:
     empty = [name for name in step.required_fields if not request.fields.get(name, "").strip()]
     if empty:
         raise errors.FieldsMissing(step, empty)
+    check_people(step, request)
     if request.HasField("in_custody") and step.scope is not Scope.SUSPECT:
         words = "仅适用于嫌疑人的步骤 (a step of the whole transfer concerns no suspect)"
         raise errors.invalid([FieldViolation("in_custody", "FIELD_NOT_FOR_STEP", words)])

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from liangfa_case_transfer import authority
-from liangfa_kit.errors import Forbidden, NotFound, PlatformError
+from liangfa_kit.errors import Forbidden, Invalid, NotFound, PlatformError
 from liangfa_protos.case_transfer.v1 import document_service_pb2 as document_rpc
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 from tests.transferring import FAR, Service, opening, person, running_service
@@ -134,3 +134,13 @@ async def _outcome(stub: Any, name: str, request: Any) -> tuple[str, str]:
     except PlatformError as error:
         return error.reason, str(error)
     return "in", ""
+
+
+@pytest.mark.parametrize("members", ["王某", "王某、", "王某、王某", " 王某 "])
+async def test_a_task_force_has_two_people(service: Service, members: str) -> None:
+    """One person investigates nothing alone (国务院令第310号第五条第一款); the refusal says how two are written."""
+    transfer = await service.open()
+    with pytest.raises(Invalid) as refused:
+        await service.take(transfer, "assign_task_force", fields={"members": members})
+    assert [(one.field, one.reason) for one in refused.value.violations] == [("fields.members", "TOO_FEW_PEOPLE")]
+    await service.take(transfer, "assign_task_force", fields={"members": "王某，李某"})

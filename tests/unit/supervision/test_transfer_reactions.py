@@ -46,7 +46,7 @@ async def take(platform: Platform, transfer: transfer_pb2.Transfer, name: str, b
     request = rpc.TakeStepRequest(
         request_id=str(uuid.uuid4()), transfer_id=transfer.id, step=name, expected_version=transfer.version,
         documents=[transfer_pb2.Document(kind=k, title=k, sha256="0" * 64) for k in step.documents_required],
-        fields=dict.fromkeys(step.required_fields, "x"),
+        fields=dict.fromkeys(step.required_fields, "x") | dict.fromkeys(step.people, "甲、乙"),
     )  # fmt: skip
     stub: Any = TransferServiceStub(platform.channel_for(by or BY[min(step.roles)]))
     transfer.CopyFrom((await stub.TakeStep(request)).transfer)
