@@ -106,6 +106,12 @@ def label(kind: DocumentKind, name: str) -> str:
     return text
 
 
+def step_label(name: str) -> str:
+    """Return what a field of a step is called."""
+    text: str = read_data("document_fields.yaml")["labels"][name]
+    return text
+
+
 class Templates:
     """The built-in template and those of folders, the first folder first. Files are read when needed, never kept.
 

@@ -102,6 +102,14 @@ def party(transfer: pb.Transfer, side: str) -> pb.Organisation:
     return known.get(side, pb.Organisation())
 
 
+def own_name(actor: Actor, transfer: pb.Transfer) -> str:
+    """Return the name of the actor's organisation; where the token knows only its id, the name that the transfer knows."""
+    if actor.agency_name not in {"", actor.agency_id}:
+        return actor.agency_name
+    known = (transfer.sender, transfer.receiver, transfer.supervisor, *transfer.former_receivers)
+    return next((one.name for one in known if one.id == actor.agency_id), actor.agency_name)
+
+
 def side_of(step: Step, actor: Actor, here: frozenset[str], side_by_role: dict[str, str]) -> str:
     """Return the side on which `actor` takes `step`, empty when the organisation stands on none of the step's sides."""
     mine = sorted(side_by_role[role] for role in step.roles & actor.roles)

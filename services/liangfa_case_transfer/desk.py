@@ -124,7 +124,7 @@ class Desk:
             pb.IssuedDocument(
                 kind=found.kind.id,
                 title=found.kind.name_zh,
-                issuer=transfer_pb2.Organisation(id=actor.agency_id, name=actor.agency_name),
+                issuer=transfer_pb2.Organisation(id=actor.agency_id, name=found.draft.issuer),
                 addressee=found.draft.addressee,
                 suspect_id=asked.suspect_id,
                 fields=found.draft.fields,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from liangfa_case_transfer import errors
-from liangfa_case_transfer.authority import party, sides
+from liangfa_case_transfer.authority import own_name, party, sides
 from liangfa_case_transfer.document_errors import DocumentIncomplete, DocumentNotYours, TemplateBroken
 from liangfa_kit.errors import FieldViolation
 from liangfa_kit.identity import Actor
@@ -72,7 +72,7 @@ def writing(
         kind,
         Draft(
             kind=kind.id,
-            issuer=actor.agency_name,
+            issuer=own_name(actor, transfer),
             addressee=_addressee(kind, asked, transfer, actor),
             fields=fields,
             materials=[Material(one.title, one.sha256) for one in materials],
@@ -85,7 +85,7 @@ def writing(
 def _known(asked: rpc.DocumentDraft, transfer: transfer_pb2.Transfer, actor: Actor, at: datetime) -> Known:
     suspects = [one.name for one in transfer.suspects if asked.suspect_id in {"", one.id}]
     if not suspects:
-        raise errors.SuspectNotFound(asked.suspect_id)
+        raise errors.SuspectNotFound(asked.suspect_id, transfer.suspects)
     return Known(
         sender=transfer.sender.name,
         receiver=transfer.receiver.name,
@@ -100,7 +100,7 @@ def _known(asked: rpc.DocumentDraft, transfer: transfer_pb2.Transfer, actor: Act
 
 def _addressee(kind: DocumentKind, asked: rpc.DocumentDraft, transfer: transfer_pb2.Transfer, actor: Actor) -> str:
     """Return whom the document addresses: the party on that side, else whom the caller names."""
-    known = actor.agency_name if kind.to == kind.issued_by else party(transfer, kind.to).name
+    known = own_name(actor, transfer) if kind.to == kind.issued_by else party(transfer, kind.to).name
     if known and asked.addressee.strip() not in {"", known}:
         words = f"该文书发给{known} (this document goes to {known}; leave the field empty)"
         raise errors.invalid([FieldViolation("draft.addressee", "ADDRESSEE_GIVEN", words)])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from liangfa_kit.errors import Exists, FieldViolation, Forbidden, Invalid, NotFound, Precondition
 from liangfa_procedure.steps import Procedure, Refusal, Step
+from liangfa_procedure.writing import step_label
+from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 
 
 class TransferNotFound(NotFound):
@@ -133,7 +135,7 @@ class FieldsMissing(Precondition):
     def __init__(self, step: Step, names: Sequence[str]) -> None:
         super().__init__(
             f"'{step.name_en}' needs these fields: {', '.join(names)}.",
-            message_zh=f"“{step.name_zh}”须填写：{'、'.join(names)}。",
+            message_zh=f"“{step.name_zh}”须填写：{'、'.join(f'{step_label(one)}（{one}）' for one in names)}。",
             remedy="Fill them in, then send the step again.",
             missing=",".join(names),
         )
@@ -144,11 +146,12 @@ class SuspectNotFound(NotFound):
 
     reason = "SUSPECT_NOT_FOUND"
 
-    def __init__(self, suspect_id: str) -> None:
+    def __init__(self, suspect_id: str, suspects: Iterable[pb.Suspect] = ()) -> None:
+        known = ", ".join(f"{one.id} {one.name}" for one in suspects)
         super().__init__(
             f"There is no suspect {suspect_id or '(none named)'} in this transfer.",
             message_zh="该移送中没有此嫌疑人，或未指明嫌疑人。",
-            remedy="Name a suspect of the transfer by its number.",
+            remedy=f"Name a suspect of the transfer by its number{f': {known}' if known else ''}.",
         )
 
 
@@ -232,9 +235,10 @@ class ReceiptHashMismatch(Precondition):
 
 def invalid(violations: Sequence[FieldViolation]) -> Invalid:
     """Return the refusal of a request whose fields are wrong."""
-    first = violations[0]
+    first, count = violations[0], len(violations)
+    told = "1 field is wrong: " if count == 1 else f"{count} fields are wrong; the first is "
     return Invalid(
-        f"{len(violations)} fields are wrong; the first is {first.field}: {first.message}",
+        f"{told}{first.field}: {first.message}",
         message_zh=f"{len(violations)} 个字段有误：{first.field} {first.message}",
         remedy="Correct the fields that are named, then send the request again.",
         reason="INVALID_TRANSFER",

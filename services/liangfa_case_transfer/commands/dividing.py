@@ -149,7 +149,7 @@ def _leaving(suspect_ids: Iterable[str], transfer: pb.Transfer) -> list[pb.Suspe
     going_on = [suspect for suspect in transfer.suspects if _goes_on(suspect)]
     leaving = [suspect for suspect in going_on if suspect.id in wanted]
     if unknown := wanted - {suspect.id for suspect in leaving}:
-        raise errors.SuspectNotFound(min(unknown))
+        raise errors.SuspectNotFound(min(unknown), going_on)
     if not leaving or len(leaving) == len(going_on):
         words = "至少分出一人、留下一人 (at least one leaves and one stays)"
         raise errors.invalid([FieldViolation("suspect_ids", "SUSPECTS_MUST_STAY", words)])

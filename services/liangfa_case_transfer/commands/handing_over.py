@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from liangfa_case_transfer import errors
+from liangfa_case_transfer.authority import own_name
 from liangfa_case_transfer.keyring import Keyring
 from liangfa_case_transfer.ledger import acknowledgement, sha256_of, statement
 from liangfa_case_transfer.records import receipt_row, stored, transfer_needs, transfer_row, transfer_stream
@@ -43,7 +44,7 @@ class HandOver:
             transfer_id=self._transfer.id,
             step=taken.step,
             suspect_id=taken.suspect_id,
-            sender=pb.Organisation(id=actor.agency_id, name=actor.agency_name),
+            sender=pb.Organisation(id=actor.agency_id, name=own_name(actor, self._transfer)),
             receiver=receiver,
             reply_by=taken.fields.get("reply_by", ""),
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import date
 
 from liangfa_case_transfer import errors
 from liangfa_case_transfer.authority import may_see_document
@@ -15,6 +18,10 @@ from liangfa_kit.work import Need, Work
 from liangfa_protos.case_transfer.v1 import document_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+
+REPLY_BY = "reply_by"
+"""The field, of a step and of a document, with the last day for the answer."""
+_NAMED_DAY = re.compile(r"([0-9]{4})[-年]([0-9]{1,2})[-月]([0-9]{1,2})日?(?:以前|之前|前)?")
 
 
 def document_needs(request: rpc.TakeStepRequest, *, passes_on: bool) -> tuple[Need, ...]:
@@ -50,6 +57,25 @@ def filled_in(asked: Iterable[pb.Document], known: Iterable[document_pb2.IssuedD
                 yield _as_taken(document, title, scan.sha256, scan.size_bytes)
         elif not one.document_id:
             yield one
+
+
+def take_named_day(request: rpc.TakeStepRequest, issued: Iterable[document_pb2.IssuedDocument]) -> None:
+    """Fill the day of the answer in from the document that names it. Raises `Invalid` for another day beside it."""
+    for document in issued:
+        day = _day(document.fields.get(REPLY_BY, ""))
+        if day and request.fields.get(REPLY_BY, "") not in {"", day}:
+            words = f"文书载明 {day}，请勿另填 (the document says {day}: leave it empty, or correct the document)"
+            raise errors.invalid([FieldViolation(f"fields.{REPLY_BY}", "DOCUMENT_DIFFERS", words)])
+        if day:
+            request.fields[REPLY_BY] = day
+
+
+def _day(text: str) -> str:
+    """Return the day that a document names, as ISO date; empty for a span, or for words that name none."""
+    found = _NAMED_DAY.fullmatch(text.strip())
+    with suppress(ValueError):  # a month or a day that no calendar has
+        return date(*map(int, found.groups())).isoformat() if found else ""
+    return ""
 
 
 def hand_over(documents: Iterable[document_pb2.IssuedDocument], receivers: Iterable[str], work: Work) -> None:

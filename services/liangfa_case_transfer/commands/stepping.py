@@ -10,7 +10,14 @@ from liangfa_case_transfer import errors
 from liangfa_case_transfer.authority import party, side_of, sides
 from liangfa_case_transfer.commands.handing_over import HandOver
 from liangfa_case_transfer.commands.paper_numbers import note_numbers, paper_needs
-from liangfa_case_transfer.commands.referring import document_needs, filled_in, hand_over, pass_documents_on, referred
+from liangfa_case_transfer.commands.referring import (
+    document_needs,
+    filled_in,
+    hand_over,
+    pass_documents_on,
+    referred,
+    take_named_day,
+)
 from liangfa_case_transfer.keyring import Keyring
 from liangfa_case_transfer.records import (
     actor_of,
@@ -27,6 +34,7 @@ from liangfa_kit.errors import FieldViolation
 from liangfa_kit.work import Handler, Need, Work
 from liangfa_procedure.clocks import Calendar
 from liangfa_procedure.documents import documents
+from liangfa_procedure.rules import NAMED_BY_DOCUMENT
 from liangfa_procedure.steps import Procedure, Scope, Step
 from liangfa_protos.case_transfer.v1 import events_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
@@ -72,6 +80,8 @@ class SteppingCommands:
         work.expect(transfer_stream(transfer.id), request.expected_version)
         issued = referred(request, transfer, work)
         note_numbers(request.documents, transfer, work)
+        if any(event in NAMED_BY_DOCUMENT for event in step.on_receipt):
+            take_named_day(request, issued)
         with_documents = list(filled_in(request.documents, issued))
         del request.documents[:]
         request.documents.extend(with_documents)
@@ -154,7 +164,7 @@ def allowed_step(request: rpc.TakeStepRequest, transfer: pb.Transfer, work: Work
     if step is not None and step.scope is Scope.SUSPECT:
         suspect = next((one for one in transfer.suspects if one.id == request.suspect_id), None)
         if suspect is None:
-            raise errors.SuspectNotFound(request.suspect_id)
+            raise errors.SuspectNotFound(request.suspect_id, transfer.suspects)
         # Before filing no suspect has a course of his own: no step leads from the empty state.
         state = suspect.state or FIRST_SUSPECT_STATE
         if transfer.state != FILED:
