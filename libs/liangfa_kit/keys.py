@@ -17,7 +17,7 @@ from joserfc.jwk import OKPKey
 
 from liangfa_kit.errors import Precondition
 
-_SIGNING, _TRUSTED = "signing.pem", "trusted"
+SIGNING, _TRUSTED = "signing.pem", "trusted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def signing_key(folder: Path) -> SigningKey:
 
     Raises `Precondition` when the file is not a key (KEY_FILE_UNREADABLE) or others may read it (KEY_FILE_EXPOSED).
     """
-    path = folder / _SIGNING
+    path = folder / SIGNING
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _store(path, new_signing_key().private.as_pem(private=True))
@@ -73,7 +73,7 @@ def trusted_keys(folder: Path) -> dict[str, OKPKey]:
 
 def fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """Return what changes when a key is added, replaced or removed: names, times and sizes of the files, none read."""
-    files = [folder / _SIGNING, *sorted((folder / _TRUSTED).glob("*.pem"))]
+    files = [folder / SIGNING, *sorted((folder / _TRUSTED).glob("*.pem"))]
     found = []
     for path in files:
         with contextlib.suppress(FileNotFoundError):  # removed since it was listed
@@ -85,7 +85,7 @@ def fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
 def rotate(folder: Path) -> SigningKey:
     """Make a new signing key. Tokens of the former one stay good until they expire: its public half stays trusted."""
     signing_key(folder)
-    _store(folder / _SIGNING, new_signing_key().private.as_pem(private=True), replace=True)
+    _store(folder / SIGNING, new_signing_key().private.as_pem(private=True), replace=True)
     return signing_key(folder)
 
 

@@ -86,12 +86,28 @@ def verify(
         trusted = read_keys(keys.read_bytes()) if keys is not None else None
         lines, is_sound = verdict(file.read_bytes(), trusted, is_whole=not part)
     except (Invalid, OSError) as error:
-        told = f"{error.message_zh}\n{error}\n{error.remedy}" if isinstance(error, Invalid) else str(error)
+        told = f"{error.message_zh}\n{error}\n{error.remedy}" if isinstance(error, Invalid) else _missing(error)
         err.print(f"[red]FILE_UNREADABLE[/] {escape(told)}", soft_wrap=True)
         raise typer.Exit(_UNREADABLE) from None
     for line in lines:
         out.print(line, soft_wrap=True)
     raise typer.Exit(0 if is_sound else 1)
+
+
+@app.command()
+def rotate(
+    agency: Agency,
+    folder: Folder = Path("var"),
+) -> None:
+    """Let an organisation sign with a new key, on the platform's own machine; receipts signed before stay good."""
+    from liangfa_case_transfer.keyring import Keyring
+    from liangfa_case_transfer.wiring import key_folder
+
+    fresh = Keyring(key_folder(folder)).rotate(agency)
+    out.print(f"已更换签名密钥 new key of {escape(agency)}: {fresh}", soft_wrap=True, highlight=False)
+    out.print(
+        "此前导出的公钥文件须重新导出 files of `liangfa ledger keys` are written anew from now on", soft_wrap=True
+    )
 
 
 @app.command()
@@ -131,3 +147,7 @@ def reconcile(
     for key in dict.fromkeys(gap.transfer_id for gap in found.gaps if gap.transfer_id):
         out.print(key, soft_wrap=True, highlight=False, markup=False)
     raise typer.Exit(1)
+
+
+def _missing(error: OSError) -> str:
+    return f"无法读取 {error.filename}\n{error.filename} cannot be read: {error.strerror}.\nCorrect the path."

@@ -216,3 +216,28 @@ async def test_a_receipt_that_names_a_day_for_the_answer_is_sound_as_a_file(serv
     keys = (await stub.ListPublicKeys(rpc.ListPublicKeysRequest(transfer_id=transfer.id))).keys
     content = receipts_file(await receipts(service, transfer), keys)
     assert {flaw.rule for flaw in file_flaws(content, keys)} <= {"OPEN"}
+
+
+async def test_a_key_is_replaced_while_the_service_runs(service: Service, tmp_path: Path) -> None:
+    """What was signed before stays good, what is signed from then on is signed with the new key, without a restart."""
+    transfer = await service.open()
+    await service.walk(transfer, PATH[:3])
+    fresh = Keyring(key_folder(tmp_path)).rotate("market")
+    await service.walk(transfer, PATH[3:])
+    before, after, _ = await receipts(service, transfer)
+    assert before.sender_signature.key_id != fresh == after.sender_signature.key_id
+    keys = (await service.stub(OFFICER).ListPublicKeys(rpc.ListPublicKeysRequest(transfer_id=transfer.id))).keys
+    assert [key.organisation.id for key in keys].count("market") == 2
+    assert {flaw.rule for flaw in flaws(await receipts(service, transfer), public_keys(tmp_path))} == {"OPEN"}
+
+
+async def test_a_damaged_key_file_silences_no_other(service: Service, tmp_path: Path) -> None:
+    """Receipts go on to be listed, compared and checked with the keys that can be read."""
+    transfer = await service.open()
+    await service.walk(transfer, PATH[:3])
+    (trusted,) = {path.parent for path in key_folder(tmp_path).glob("*/trusted/*.pem")}
+    (trusted / "copied-by-hand.pem").write_text("-----BEGIN PUBLIC KEY-----\nno key\n")
+    keys = (await service.stub(OFFICER).ListPublicKeys(rpc.ListPublicKeysRequest(transfer_id=transfer.id))).keys
+    assert [key.organisation.id for key in keys] == ["market"]
+    gaps = (await service.stub(OFFICER).ListReceiptGaps(rpc.ListReceiptGapsRequest())).gaps
+    assert {gap.rule for gap in gaps} == {"OPEN"}

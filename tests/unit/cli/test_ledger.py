@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from liangfa_case_transfer.exporting import keys_file, receipts_file
+from liangfa_case_transfer.wiring import key_folder
 from liangfa_cli.platform import Platform
 from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
 from liangfa_protos.case_transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
@@ -125,3 +126,21 @@ def test_the_days_gaps_are_listed_until_everything_is_signed_for(running: Termin
     assert "发出方无此记录" in held.output
     wrong = running.say("ledger", "reconcile", "--day", "someday")
     assert getattr(wrong.exception, "reason", "") == "INVALID_TRANSFER"
+
+
+def test_an_organisation_s_key_is_replaced_from_the_terminal(tmp_path: Path) -> None:
+    """The id of the new key is told; an organisation that has signed nothing is refused."""
+    keyring = ring(key_folder(tmp_path))
+    told = offline("ledger", "rotate", "--agency", "market", "--folder", str(tmp_path))
+    assert told.exit_code == 0
+    (former, fresh) = sorted(keyring.public_keys("market"), key=lambda one: one in told.output)
+    assert fresh in told.output
+    assert former not in told.output
+    refused = offline("ledger", "rotate", "--agency", "makret", "--folder", str(tmp_path))
+    assert refused.exit_code != 0
+
+
+def test_a_file_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:
+    """With its path, and what to do."""
+    told = offline("ledger", "verify", str(tmp_path / "none.json"))
+    assert (told.exit_code, "Correct the path" in told.output) == (2, True)
