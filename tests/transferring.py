@@ -24,6 +24,7 @@ from liangfa_kit.rpc.local import local_channel
 from liangfa_kit.rpc.pipeline import Pipeline
 from liangfa_kit.settings import Listen
 from liangfa_kit.telemetry import Telemetry
+from liangfa_procedure.clocks import Calendar
 from liangfa_procedure.documents import documents as document_kinds
 from liangfa_procedure.steps import Procedure, Step
 from liangfa_procedure.writing import has_number
@@ -188,12 +189,15 @@ class Service:
 
 @asynccontextmanager
 async def running_service(
-    folder: Path, clock: ManualClock | None = None, template_folder: Path | None = None
+    folder: Path,
+    clock: ManualClock | None = None,
+    template_folder: Path | None = None,
+    calendar: Calendar | None = None,
 ) -> AsyncIterator[Service]:
     """Run the service on `folder`."""
     clock = clock or ManualClock(START)
     broker = LocalBroker(folder / f"events-{uuid.uuid4()}.sqlite3")
-    parts = build(folder, broker, clock, database=database_of(folder), template_folder=template_folder)
+    parts = build(folder, broker, clock, calendar, database=database_of(folder), template_folder=template_folder)
     pipeline = Pipeline(
         parts.services,
         verifier=TokenVerifier({_KEY.kid: public_key(_KEY)}, clock),

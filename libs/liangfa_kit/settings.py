@@ -220,6 +220,12 @@ class Screening(Fragment):
     )
 
 
+class Holidays(Fragment):
+    """Days off and days worked by which limits are counted."""
+
+    file: Path | None = Field(None, description="File of years that the built-in calendar does not know (YAML).")
+
+
 class Documents(Fragment):
     """Documents that services write."""
 
@@ -259,6 +265,7 @@ class PlatformSettings(BaseSettings):
     peers: Peers = Peers()
     identity: Identity = Identity()
     documents: Documents = Documents()
+    holidays: Holidays = Holidays()
     screening: Screening = Screening()
     telemetry: Telemetry = Telemetry()
     logging: Logging = Logging()

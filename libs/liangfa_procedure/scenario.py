@@ -17,6 +17,7 @@ import yaml
 
 from liangfa_procedure import naming, shapes
 from liangfa_procedure.clocks import BEIJING, Calendar
+from liangfa_procedure.holidays import with_years
 from liangfa_procedure.meaning import Line, Meant, meanings
 from liangfa_procedure.rules import FIELDS, Rules
 from liangfa_procedure.shapes import ScenarioInvalid
@@ -196,7 +197,7 @@ def read_scenario(text: str) -> Scenario:
         until=shapes.day(until, "until"),
         expected=_expected(shapes.rows(data, "expected")) if "expected" in data else None,
         final_state=_state(shapes.word(data, "final_state")),
-        calendar=_calendar(shapes.mapping(data, "holidays")),
+        calendar=with_years(shapes.mapping(data, "holidays")),
         passed=passed,
     )
 
@@ -361,15 +362,3 @@ def _expected(rows: list[Mapping[Any, Any]]) -> tuple[Alert, ...]:
         on = shapes.day(row.get("day"), f"{of}day")
         found += [Alert(on, rule, name, Level(level), shapes.word(row, "suspect")) for name in names]
     return tuple(sorted(found))
-
-
-def _calendar(years: Mapping[Any, Any]) -> Calendar:
-    if not years:
-        return Calendar()
-    added = []
-    for year in years:
-        if not isinstance(year, int) or year not in shapes.YEARS:
-            raise ScenarioInvalid("holidays are given by year ({2027: {days_off: [2027-02-08]}})")
-        row = shapes.mapping(years, year)
-        added.append((year, shapes.days(row, "days_off"), shapes.days(row, "days_worked")))
-    return Calendar(Calendar().name, tuple(added))

@@ -133,13 +133,10 @@ class Clocks:
         for clock in self._meant(suspect_id):
             if clock.suspect_id != suspect_id or clock.state != pb.CLOCK_STATE_RUNNING or clock.id in self._started:
                 continue
-            due_at = counted(clock, self._in_custody(suspect_id), self._calendar).due_at
-            before = clock.due_at.ToDatetime(tzinfo=UTC)
-            if due_at is None or due_at == before:
-                continue
-            if due_at > before:
-                _forget_told(clock)
-            self._change(clock, "recounted", ground, at)
+            before = clock.due_at.ToMicroseconds()
+            recount(clock, self._in_custody(suspect_id), self._calendar, ground, at)
+            if clock.due_at.ToMicroseconds() != before:
+                self._put(clock)
 
     def end_moot(self, at: datetime) -> None:
         """End whatever runs still: the transfer is closed."""
@@ -189,11 +186,7 @@ class Clocks:
         self._count(clock)
 
     def _changed(self, clock: pb.Clock, what: str, ground: str, at: datetime) -> pb.ClockChange:
-        change = clock.changes.add(what=what, ground=ground)
-        change.at.FromDatetime(at)
-        if clock.HasField("due_at"):
-            change.earlier_due_at.CopyFrom(clock.due_at)
-        return change
+        return noted(clock, what, ground, at)
 
     def _count(self, clock: pb.Clock) -> None:
         fill_in(clock, counted(clock, self._in_custody(clock.suspect_id), self._calendar))
@@ -224,11 +217,36 @@ class Clocks:
         return clock
 
     def _in_custody(self, suspect_id: str) -> bool:
-        return any(suspect.id == suspect_id and suspect.in_custody for suspect in self._transfer.suspects)
+        return is_held(self._transfer, suspect_id)
 
     def _put(self, clock: pb.Clock) -> None:
         self._all[clock.id] = self.touched[clock.id] = clock
         self._work.save(clocks, clock_row(clock, self._transfer))
+
+
+def is_held(transfer: pb.Transfer, suspect_id: str) -> bool:
+    """Tell whether the suspect is in custody."""
+    return any(suspect.id == suspect_id and suspect.in_custody for suspect in transfer.suspects)
+
+
+def noted(clock: pb.Clock, what: str, ground: str, at: datetime) -> pb.ClockChange:
+    """Return a new change of the clock, with the end that it had."""
+    change = clock.changes.add(what=what, ground=ground)
+    change.at.FromDatetime(at)
+    if clock.HasField("due_at"):
+        change.earlier_due_at.CopyFrom(clock.due_at)
+    return change
+
+
+def recount(clock: pb.Clock, in_custody: bool, calendar: Calendar, ground: str, at: datetime) -> None:
+    """Count a running clock anew; the end that it had is kept where it has another one now."""
+    found = counted(clock, in_custody, calendar)
+    before = clock.due_at.ToDatetime(tzinfo=UTC)
+    if found.due_at is not None and found.due_at != before:
+        noted(clock, "recounted", ground, at)
+        if found.due_at > before:
+            _forget_told(clock)
+    fill_in(clock, found)
 
 
 def starts_on_receipt(receipt: pb.Receipt, sector: str) -> list[Rule]:

@@ -18,6 +18,7 @@ from liangfa_case_transfer.commands.stepping import SteppingCommands
 from liangfa_case_transfer.desk import Desk
 from liangfa_case_transfer.keyring import Keyring
 from liangfa_case_transfer.queries import transferring
+from liangfa_case_transfer.recounting import Recounter
 from liangfa_case_transfer.rpc.document_servicer import DocumentServicer
 from liangfa_case_transfer.rpc.transfer_servicer import TransferServicer
 from liangfa_case_transfer.tables import KIT
@@ -61,11 +62,12 @@ class CaseTransfer:
     scheduler: Scheduler
     services: Sequence[Served]
     evidence: CaseEvidence
+    recounter: Recounter
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """Coroutine functions to run until shutdown."""
-        return (self.relay.run, self.scheduler.run)
+        return (self.relay.run, self.scheduler.run, self.recounter.run)
 
     @property
     def gauges(self) -> Sequence[Gauge]:
@@ -138,7 +140,8 @@ def build(
     )
     lease = lease_on(store, KIT, train, clock, topics.CASE_TRANSFER.name)
     relay = Relay(store, KIT, train, broker, source=NAME, topic=topics.CASE_TRANSFER.name, lease=lease)
-    return CaseTransfer(store, files, train, relay, _scheduler(clock, store, train), services, evidence)
+    recounter = Recounter(clock, store, train, days, _ITSELF)
+    return CaseTransfer(store, files, train, relay, _scheduler(clock, store, train), services, evidence, recounter)
 
 
 def _tell_broken(templates: RegionalTemplates) -> None:

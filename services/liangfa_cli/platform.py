@@ -35,6 +35,9 @@ from liangfa_kit.rpc.local import local_channel
 from liangfa_kit.rpc.tls import Certificates, certificates
 from liangfa_kit.settings import PlatformSettings
 from liangfa_kit.telemetry import telemetry
+from liangfa_procedure.clocks import Calendar
+from liangfa_procedure.holidays import read_calendar
+from liangfa_procedure.reading import ProcedureError
 from liangfa_protos.enforcement_record.v1 import case_service_pb2, evidence_service_pb2, screening_service_pb2
 from liangfa_screening import Screener, load_library
 from liangfa_screening.figures import FiguresError
@@ -163,7 +166,25 @@ def _enforcement_record(settings: PlatformSettings, broker: Broker, clock: Clock
 def _case_transfer(settings: PlatformSettings, broker: Broker, clock: Clock) -> transfer_wiring.CaseTransfer:
     folder, templates = settings.storage.folder, settings.documents.folder
     database, objects = settings.database, settings.objects
-    return transfer_wiring.build(folder, broker, clock, database=database, objects=objects, template_folder=templates)
+    calendar = _calendar(settings.holidays.file)
+    return transfer_wiring.build(
+        folder, broker, clock, calendar, database=database, objects=objects, template_folder=templates
+    )
+
+
+def _calendar(file: Path | None) -> Calendar:
+    """Return the calendar with the operator's years. Raises `Invalid` for a file that cannot be used."""
+    try:
+        return read_calendar(file) if file is not None else Calendar()
+    except (ProcedureError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Invalid(
+            f"The holidays in {file} cannot be used: {why}.",
+            message_zh=f"节假日文件 {file} 无法使用。",
+            remedy="Correct the file that LIANGFA_HOLIDAYS__FILE names (docs/operations.md), or leave it out.",
+            reason="HOLIDAYS_UNUSABLE",
+            file=file,
+        ) from None
 
 
 def _issuer(settings: PlatformSettings, clock: Clock) -> TokenIssuer:

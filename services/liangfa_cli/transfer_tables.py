@@ -21,6 +21,7 @@ _SIDES = {
     "agency": "行政执法机关 agency", "police": "公安机关 police", "procuratorate": "检察机关 procuratorate",
     "court": "法院 court", "party": "当事人 party",
 }  # fmt: skip
+_WARNINGS = {"HOLIDAYS_NOT_PUBLISHED": "该年节假日尚未公布，仅按周末推算 holidays unknown: weekends alone"}
 _USES = {"duty": "应办 duty", "right": "可行使 right", "window": "时限 window"}
 _ENDED = {
     pb.CLOCK_STATE_STOPPED: "已办 done",
@@ -91,7 +92,7 @@ def _clock_cells(clock: pb.Clock, now: datetime) -> tuple[Text, ...]:
     until = f"{clock.last_day} 止" if clock.last_day else _at(clock.due_at)
     by = Text(f"{until}\n{clock.calendar}" if clock.HasField("due_at") else "—")
     for warning in clock.warnings:
-        by.append(f"\n{warning}", style="yellow")
+        by.append(f"\n{_WARNINGS.get(warning, warning)}", style="yellow")
     source = Text(f"{clock.source}{clock.article}\n{clock.rule_id}｜")
     source.append(clock.confidence, style="" if clock.confidence == "confirmed" else "yellow")
     return what, who, by, remaining(clock, now), source

@@ -112,6 +112,26 @@ async def taken(stub: TransferServiceAsyncStub, request: rpc.TakeStepRequest, ve
     return await stub.TakeStep(request)
 
 
+async def extended(
+    stub: TransferServiceAsyncStub, wanted: rpc.ExtendClockRequest, rule: str, suspect_id: str
+) -> rpc.ExtendClockResponse:
+    """Give the running limit of `rule` more time, of this suspect where it is one of his. Raises `NotFound`, `Invalid`."""
+    clocks = (await stub.GetTransfer(rpc.GetTransferRequest(transfer_id=wanted.transfer_id, limit=1))).clocks
+    open_states = {pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_SUSPENDED}
+    running = [one for one in clocks if one.state in open_states]
+    meant = [one for one in running if one.rule_id == rule and suspect_id in {"", one.suspect_id}]
+    if len(meant) != 1:
+        raise NotFound(
+            f"{len(meant)} limits of {rule} run in this transfer: one must be meant.",
+            message_zh=f"该移送中正在计算的期限 {rule} 有 {len(meant)} 项。",
+            remedy="Running: " + (", ".join(f"{c.rule_id} {c.suspect_id}".strip() for c in running) or "none")
+            + ". Name the rule, and the suspect with --suspect.",
+            reason="CLOCK_NOT_FOUND",
+        )  # fmt: skip
+    wanted.clock_id = meant[0].id
+    return await stub.ExtendClock(wanted)
+
+
 async def signed(stub: TransferServiceAsyncStub, transfer_id: str, number: int, agency_id: str) -> list[pb.Receipt]:
     """Sign for the receipt of this number, or, with 0, for every one that waits for the caller's organisation."""
     found = await receipts_of(stub, transfer_id)

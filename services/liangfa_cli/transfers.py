@@ -172,7 +172,7 @@ def step(
     from liangfa_cli import attaching
     from liangfa_cli.calling import Place, with_transfers
     from liangfa_cli.identity import Caller
-    from liangfa_cli.transfer_tables import clocks_table, heading, receipts_table
+    from liangfa_cli.transfer_tables import clocks_table, courses_table, heading, receipts_table
     from liangfa_cli.transferring import taken
     from liangfa_kit.clock import SystemClock
     from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
@@ -187,11 +187,47 @@ def step(
     caller = Caller(role, region, agency, agency_name, "", person, person_name)
     reply = with_transfers(Place(address, folder, caller), lambda stub: taken(stub, request, version))
     out.print(heading(reply.transfer))
+    if reply.step.suspect_id:
+        out.print(courses_table([one for one in reply.transfer.suspects if one.id == reply.step.suspect_id]))
     if reply.clocks:
         out.print(clocks_table(reply.clocks, SystemClock().now()))
     if reply.HasField("receipt"):
         out.print(receipts_table("回执 receipts", [reply.receipt, *reply.further_receipts]))
     out.print(Text(f"已办 done: {reply.step.name_zh} {reply.step.name_en}", style="green"))
+
+
+@app.command()
+def extend(
+    transfer: _Transfer,
+    rule: Annotated[str, typer.Argument(help="Rule of the limit, e.g. police_filing_decision; `show` names it.")],
+    track: Annotated[str, typer.Argument(help="Longer track of the rule; a refusal lists them.")],
+    agency: Agency,
+    ground: Annotated[str, typer.Option(help="Ground, as recorded.")],
+    approver: Annotated[str, typer.Option(help="Who approved.")],
+    days: Annotated[int, typer.Option(min=0, help="Days from the start, where the track gives no number.")] = 0,
+    suspect: Annotated[str, typer.Option(help="Id of the suspect, for a limit of his course.")] = "",
+    address: Address = _ADDRESS,
+    role: As = "police_head",
+    region: Region = _DISTRICT,
+    agency_name: AgencyName = "",
+    person: Person = "",
+    person_name: PersonName = "",
+    folder: Folder = _DATA,
+) -> None:
+    """Give a limit that your organisation owes more time, with ground and approver."""
+    from liangfa_cli.calling import Place, with_transfers
+    from liangfa_cli.identity import Caller
+    from liangfa_cli.transfer_tables import clocks_table
+    from liangfa_cli.transferring import extended
+    from liangfa_kit.clock import SystemClock
+    from liangfa_protos.case_transfer.v1 import transfer_service_pb2 as rpc
+
+    wanted = rpc.ExtendClockRequest(
+        request_id=str(uuid.uuid4()), transfer_id=transfer, track=track, days=days, ground=ground, approver=approver
+    )
+    caller = Caller(role, region, agency, agency_name, "", person, person_name)
+    reply = with_transfers(Place(address, folder, caller), lambda stub: extended(stub, wanted, rule, suspect))
+    out.print(clocks_table([reply.clock], SystemClock().now()))
 
 
 @app.command()

@@ -73,6 +73,7 @@ def _of_clock(name: str, message: Any) -> Line | None:
         ),
         "ClockLapsed": (pb.FEED_KIND_CLOCK_LAPSED, pb.SEVERITY_INFO, "期限届满未行使", "An option has closed"),
         "ClockExtended": (pb.FEED_KIND_CLOCK_EXTENDED, pb.SEVERITY_NOTICE, "延长期限", "A limit was extended"),
+        "ClockRecounted": (pb.FEED_KIND_CLOCK_EXTENDED, pb.SEVERITY_INFO, "期限重新计算", "A limit was counted anew"),
     }
     kind, severity, zh, en = kinds[name]
     missed = clock.id if name in {"ClockMissed", "ClockEscalated"} else ""

@@ -28,7 +28,7 @@ from liangfa_case_transfer.records import (
     transfer_stream,
 )
 from liangfa_case_transfer.tables import former_receivers, taken_steps, transfers
-from liangfa_case_transfer.timing import Clocks
+from liangfa_case_transfer.timing import Clocks, is_held
 from liangfa_case_transfer.validation import check_people, check_reply_by, check_step
 from liangfa_kit.errors import FieldViolation
 from liangfa_kit.work import Handler, Need, Work
@@ -94,13 +94,13 @@ class SteppingCommands:
             raise errors.TimeOutOfOrder
         if running.changes_nothing(step, taken.suspect_id):
             raise errors.step_changes_nothing(step)
-        was_held = _held(transfer, taken.suspect_id)
+        was_held = is_held(transfer, taken.suspect_id)
         _move(step, request, transfer, taken, at)
         giving = HandOver(transfer, row, work, self._keyring)
         giving.acknowledge_answered(step, taken.suspect_id, running, at)
         giving.end_awaited(step, taken.suspect_id, running)
         running.take(step, taken.suspect_id, at)
-        if _held(transfer, taken.suspect_id) != was_held:
+        if is_held(transfer, taken.suspect_id) != was_held:
             running.change_custody(taken.suspect_id, step.name_zh, at)
         if step.id == ACCEPT:
             giving.acknowledge_all(running, at)
@@ -207,10 +207,6 @@ def happened_at(request: rpc.TakeStepRequest, transfer: pb.Transfer, now: dateti
     if at > now or at < transfer.changed_at.ToDatetime(tzinfo=UTC):
         raise errors.TimeOutOfOrder
     return at
-
-
-def _held(transfer: pb.Transfer, suspect_id: str) -> bool:
-    return any(suspect.in_custody for suspect in transfer.suspects if suspect.id == suspect_id)
 
 
 def _taken(step: Step, request: rpc.TakeStepRequest, work: Work, sequence: int, at: datetime) -> pb.TakenStep:

@@ -239,3 +239,36 @@ def test_a_document_that_was_issued_here_is_named_by_its_id(running: Terminal) -
     transfer = opened(running, "平台文书")
     words = ("transfers", "step", transfer, "report_to_head", "--issued", "unheard-of")
     assert "DOCUMENT" in reason(running.say(*words))
+
+
+def test_a_limit_is_given_more_time_and_a_suspect_s_course_is_shown(running: Terminal, tmp_path: Path) -> None:
+    """By its rule and track, with ground and approver; what is no such limit is refused with those that run."""
+    transfer = opened(running, "延期")
+    delivery = papers(tmp_path, "transfer_letter", "investigation_report", "item_list", "material_list")
+    steps: tuple[tuple[tuple[str, str], str, list[str]], ...] = (
+        (("officer", "market"), "report_to_head", papers(tmp_path, "transfer_report")),
+        (HEAD, "approve_transfer", []),
+        (("officer", "market"), "deliver_transfer", delivery),
+        (POLICE, "accept_transfer", papers(tmp_path, "acceptance_receipt")),
+    )
+    for who, step, words in steps:
+        assert running.say("transfers", "step", transfer, step, *words, who=who).exit_code == 0, step
+    more = ("--ground", "案情重大", "--approver", "某局长")
+    told = running.say(
+        "transfers", "extend", transfer, "police_filing_decision", "major_complex", *more, who=POLICE_HEAD
+    )
+    assert told.exit_code == 0, told.output
+    assert "extended: major_complex" in told.output
+    nothing = running.say("transfers", "extend", transfer, "hand_over_items", "major_complex", *more, who=POLICE_HEAD)
+    assert reason(nothing) == "CLOCK_NOT_FOUND"
+    assert isinstance(nothing.exception, PlatformError)
+    assert "police_filing_decision" in nothing.exception.remedy
+    wrong = running.say("transfers", "extend", transfer, "police_filing_decision", "none", *more, who=POLICE_HEAD)
+    assert reason(wrong) == "TRACK_UNKNOWN"
+    filing = papers(tmp_path, "filing_decision", "filing_notice")
+    assert running.say("transfers", "step", transfer, "file_case", *filing, who=POLICE_HEAD).exit_code == 0
+    sent = running.say(
+        "transfers", "step", transfer, "send_for_prosecution", "--suspect", "1",
+        *papers(tmp_path, "prosecution_opinion"), who=POLICE_HEAD,
+    )  # fmt: skip
+    assert "examined for prosecution" in sent.output

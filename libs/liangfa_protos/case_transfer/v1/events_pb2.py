@@ -26,7 +26,7 @@ from liangfa_protos.case_transfer.v1 import document_pb2 as liangfa__protos_dot_
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as liangfa__protos_dot_case__transfer_dot_v1_dot_transfer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liangfa_protos/case_transfer/v1/events.proto\x12\x1fliangfa_protos.case_transfer.v1\x1a.liangfa_protos/case_transfer/v1/document.proto\x1a.liangfa_protos/case_transfer/v1/transfer.proto\"\x85\x01\n\x0eTransferOpened\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x36\n\x06\x63locks\x18\x02 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\xb9\x02\n\tStepTaken\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x38\n\x04step\x18\x02 \x01(\x0b\x32*.liangfa_protos.case_transfer.v1.TakenStep\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x39\n\x07receipt\x18\x04 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x42\n\x10\x66urther_receipts\x18\x05 \x03(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\"\xbf\x01\n\rReceiptSigned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x39\n\x07receipt\x18\x02 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x83\x01\n\rClockExtended\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x95\x01\n\x0b\x43lockWarned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x12\n\nrecipients\x18\x03 \x03(\t\"\x95\x01\n\x0b\x43lockMissed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x12\n\nrecipients\x18\x03 \x03(\t\"\x81\x01\n\x0b\x43lockLapsed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"S\n\x0e\x44ocumentIssued\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\"\x92\x01\n\x12SignedScanAttached\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\x12\x39\n\x04scan\x18\x02 \x01(\x0b\x32+.liangfa_protos.case_transfer.v1.SignedScan\"\'\n\x10\x43\x61seFileExported\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\"\x90\x01\n\x13NumberSeriesStarted\x12\x43\n\x0corganisation\x18\x01 \x01(\x0b\x32-.liangfa_protos.case_transfer.v1.Organisation\x12\x11\n\tcode_word\x18\x02 \x01(\t\x12\x0c\n\x04year\x18\x03 \x01(\x05\x12\x13\n\x0blast_serial\x18\x04 \x01(\x05\"\x96\x01\n\x0c\x43lockLastDay\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x12\n\nrecipients\x18\x03 \x03(\t\"\xa6\x01\n\x0e\x43lockEscalated\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x12\n\nrecipients\x18\x03 \x03(\t\x12\x0c\n\x04rung\x18\x04 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liangfa_protos/case_transfer/v1/events.proto\x12\x1fliangfa_protos.case_transfer.v1\x1a.liangfa_protos/case_transfer/v1/document.proto\x1a.liangfa_protos/case_transfer/v1/transfer.proto\"\x85\x01\n\x0eTransferOpened\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x36\n\x06\x63locks\x18\x02 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\xb9\x02\n\tStepTaken\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x38\n\x04step\x18\x02 \x01(\x0b\x32*.liangfa_protos.case_transfer.v1.TakenStep\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x39\n\x07receipt\x18\x04 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x42\n\x10\x66urther_receipts\x18\x05 \x03(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\"\xbf\x01\n\rReceiptSigned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x39\n\x07receipt\x18\x02 \x01(\x0b\x32(.liangfa_protos.case_transfer.v1.Receipt\x12\x36\n\x06\x63locks\x18\x03 \x03(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x83\x01\n\rClockExtended\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x84\x01\n\x0e\x43lockRecounted\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"\x95\x01\n\x0b\x43lockWarned\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x12\n\nrecipients\x18\x03 \x03(\t\"\x95\x01\n\x0b\x43lockMissed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x12\n\nrecipients\x18\x03 \x03(\t\"\x81\x01\n\x0b\x43lockLapsed\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\"S\n\x0e\x44ocumentIssued\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\"\x92\x01\n\x12SignedScanAttached\x12\x41\n\x08\x64ocument\x18\x01 \x01(\x0b\x32/.liangfa_protos.case_transfer.v1.IssuedDocument\x12\x39\n\x04scan\x18\x02 \x01(\x0b\x32+.liangfa_protos.case_transfer.v1.SignedScan\"\'\n\x10\x43\x61seFileExported\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\"\x90\x01\n\x13NumberSeriesStarted\x12\x43\n\x0corganisation\x18\x01 \x01(\x0b\x32-.liangfa_protos.case_transfer.v1.Organisation\x12\x11\n\tcode_word\x18\x02 \x01(\t\x12\x0c\n\x04year\x18\x03 \x01(\x05\x12\x13\n\x0blast_serial\x18\x04 \x01(\x05\"\x96\x01\n\x0c\x43lockLastDay\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x12\n\nrecipients\x18\x03 \x03(\t\"\xa6\x01\n\x0e\x43lockEscalated\x12;\n\x08transfer\x18\x01 \x01(\x0b\x32).liangfa_protos.case_transfer.v1.Transfer\x12\x35\n\x05\x63lock\x18\x02 \x01(\x0b\x32&.liangfa_protos.case_transfer.v1.Clock\x12\x12\n\nrecipients\x18\x03 \x03(\t\x12\x0c\n\x04rung\x18\x04 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,22 +41,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIPTSIGNED']._serialized_end=821
   _globals['_CLOCKEXTENDED']._serialized_start=824
   _globals['_CLOCKEXTENDED']._serialized_end=955
-  _globals['_CLOCKWARNED']._serialized_start=958
-  _globals['_CLOCKWARNED']._serialized_end=1107
-  _globals['_CLOCKMISSED']._serialized_start=1110
-  _globals['_CLOCKMISSED']._serialized_end=1259
-  _globals['_CLOCKLAPSED']._serialized_start=1262
-  _globals['_CLOCKLAPSED']._serialized_end=1391
-  _globals['_DOCUMENTISSUED']._serialized_start=1393
-  _globals['_DOCUMENTISSUED']._serialized_end=1476
-  _globals['_SIGNEDSCANATTACHED']._serialized_start=1479
-  _globals['_SIGNEDSCANATTACHED']._serialized_end=1625
-  _globals['_CASEFILEEXPORTED']._serialized_start=1627
-  _globals['_CASEFILEEXPORTED']._serialized_end=1666
-  _globals['_NUMBERSERIESSTARTED']._serialized_start=1669
-  _globals['_NUMBERSERIESSTARTED']._serialized_end=1813
-  _globals['_CLOCKLASTDAY']._serialized_start=1816
-  _globals['_CLOCKLASTDAY']._serialized_end=1966
-  _globals['_CLOCKESCALATED']._serialized_start=1969
-  _globals['_CLOCKESCALATED']._serialized_end=2135
+  _globals['_CLOCKRECOUNTED']._serialized_start=958
+  _globals['_CLOCKRECOUNTED']._serialized_end=1090
+  _globals['_CLOCKWARNED']._serialized_start=1093
+  _globals['_CLOCKWARNED']._serialized_end=1242
+  _globals['_CLOCKMISSED']._serialized_start=1245
+  _globals['_CLOCKMISSED']._serialized_end=1394
+  _globals['_CLOCKLAPSED']._serialized_start=1397
+  _globals['_CLOCKLAPSED']._serialized_end=1526
+  _globals['_DOCUMENTISSUED']._serialized_start=1528
+  _globals['_DOCUMENTISSUED']._serialized_end=1611
+  _globals['_SIGNEDSCANATTACHED']._serialized_start=1614
+  _globals['_SIGNEDSCANATTACHED']._serialized_end=1760
+  _globals['_CASEFILEEXPORTED']._serialized_start=1762
+  _globals['_CASEFILEEXPORTED']._serialized_end=1801
+  _globals['_NUMBERSERIESSTARTED']._serialized_start=1804
+  _globals['_NUMBERSERIESSTARTED']._serialized_end=1948
+  _globals['_CLOCKLASTDAY']._serialized_start=1951
+  _globals['_CLOCKLASTDAY']._serialized_end=2101
+  _globals['_CLOCKESCALATED']._serialized_start=2104
+  _globals['_CLOCKESCALATED']._serialized_end=2270
 # @@protoc_insertion_point(module_scope)

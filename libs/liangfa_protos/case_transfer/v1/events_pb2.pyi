@@ -167,6 +167,36 @@ class ClockExtended(_message.Message):
 Global___ClockExtended: _TypeAlias = ClockExtended  # noqa: Y015
 
 @_typing.final
+class ClockRecounted(_message.Message):
+    """A limit was counted anew: the holidays of a year have become known, or the rules have changed. Its changes say what the end was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transfer(self) -> _transfer_pb2.Transfer:
+        """The transfer."""
+
+    @_builtins.property
+    def clock(self) -> _transfer_pb2.Clock:
+        """The clock."""
+
+    def __init__(
+        self,
+        *,
+        transfer: _transfer_pb2.Transfer | None = ...,
+        clock: _transfer_pb2.Clock | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "transfer", b"transfer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "transfer", b"transfer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClockRecounted: _TypeAlias = ClockRecounted  # noqa: Y015
+
+@_typing.final
 class ClockWarned(_message.Message):
     """A limit will end soon."""
 

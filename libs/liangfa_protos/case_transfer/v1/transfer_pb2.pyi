@@ -355,7 +355,7 @@ class ClockChange(_message.Message):
     AT_FIELD_NUMBER: _builtins.int
     EARLIER_DUE_AT_FIELD_NUMBER: _builtins.int
     what: _builtins.str
-    """What was done: extended, suspended, resumed; restored (a duty that was kept runs on), recounted (custody has changed)."""
+    """What was done: extended, suspended, resumed; restored (a duty that was kept runs on), recounted (custody, calendar or rules have changed)."""
     length: _builtins.str
     """Longer track of the rule, or the added length as ISO 8601."""
     added: _builtins.bool
