@@ -34,28 +34,33 @@ class Recounter:
 
     async def run(self) -> None:
         """Go through the limits, page by page, and return."""
-        after, changed = "", 0
-        while rows := await self._store.read(lambda c, place=after: self._page(c, place)):  # type: ignore[misc]
+        ids, changed = await self._store.read(self._running), 0
+        for place in range(0, len(ids), _PAGE):
+            rows = await self._store.read(lambda c, some=ids[place : place + _PAGE]: _limits(c, some))  # type: ignore[misc]
             found = await asyncio.to_thread(self._differing, rows)
             for limit in found:
                 await self._train.execute(self._command.recount, limit, self._call)
-            after, changed = rows[-1].id, changed + len(found)
+            changed += len(found)
         if changed:
             _log.info("limits_recounted", limits=changed)
 
-    def _page(self, connection: sa.Connection, after: str) -> Sequence[sa.Row[tuple[str, bytes, bytes]]]:
+    def _running(self, connection: sa.Connection) -> Sequence[str]:
+        """Return the limits that have not ended yet, by the index of what is to be told: those that are over cost nothing."""
         now = to_micros(self._clock.now())
-        query = (
-            sa.select(clocks.c.id, clocks.c.body, transfers.c.body.label("of"))
-            .join(transfers, transfers.c.id == clocks.c.transfer_id)
-            .where(clocks.c.is_running.is_(True), clocks.c.due_at > now, clocks.c.id > after)
-        )
-        return connection.execute(query.order_by(clocks.c.id).limit(_PAGE)).all()
+        query = sa.select(clocks.c.id).where(clocks.c.next_alarm_at.is_not(None), clocks.c.due_at > now)
+        return connection.execute(query).scalars().all()
 
-    def _differing(self, rows: Sequence[sa.Row[tuple[str, bytes, bytes]]]) -> list[RecountLimit]:
+    def _differing(self, rows: Sequence[sa.Row[tuple[bytes, bytes]]]) -> list[RecountLimit]:
         pairs = ((pb.Clock.FromString(row.body), pb.Transfer.FromString(row.of)) for row in rows)
         return [
             RecountLimit(clock.id, transfer.id)
             for clock, transfer in pairs
             if is_counted_otherwise(clock, transfer, self._calendar)
         ]
+
+
+def _limits(connection: sa.Connection, ids: Sequence[str]) -> Sequence[sa.Row[tuple[bytes, bytes]]]:
+    """Return limits with their transfers."""
+    columns = sa.select(clocks.c.body, transfers.c.body.label("of"))
+    query = columns.join(transfers, transfers.c.id == clocks.c.transfer_id).where(clocks.c.id.in_(ids))
+    return connection.execute(query).all()

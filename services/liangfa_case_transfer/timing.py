@@ -13,9 +13,10 @@ from liangfa_kit.work import Work
 from liangfa_procedure.clocks import BEIJING, Calendar, Due, Extension, Pause, due
 from liangfa_procedure.escalation import Rung, ladder
 from liangfa_procedure.rules import NAMED_BY_DOCUMENT, VERSION, Duration, Rule, Rules, Use
-from liangfa_procedure.steps import Procedure, Step, restorable
+from liangfa_procedure.steps import BEGINNINGS, Procedure, Scope, Step, restorable
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
 
+(BEGINNING,) = BEGINNINGS[Scope.TRANSFER]
 _RUNNING = (pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_SUSPENDED)
 
 
@@ -65,6 +66,9 @@ class Clocks:
                 self._change(clock, "resumed", step.name_zh, at)
         for clock in kept:
             self._restore(clock, step.name_zh, at)
+        if step.to_state == BEGINNING and not step.restores:  # the way begins anew: what was kept before stays kept
+            for clock in self._ended(pb.CLOCK_STATE_STOPPED):
+                self._release(clock)
         self.start(step.tells, suspect_id, at)
 
     def receive(self, receipt: pb.Receipt, at: datetime) -> None:
@@ -98,8 +102,8 @@ class Clocks:
                     if clock.rule_id == rule.id and clock.suspect_id == suspect_id:
                         self._close(clock, pb.CLOCK_STATE_MOOT, at)
                 for clock in self._ended(pb.CLOCK_STATE_LAPSED, pb.CLOCK_STATE_STOPPED):
-                    if (clock.rule_id, clock.suspect_id) == (rule.id, suspect_id):  # no step will ask after it any more
-                        self._work.save(clocks, clock_row(self._all.pop(clock.id), self._transfer) | {"open_of": None})
+                    if (clock.rule_id, clock.suspect_id) == (rule.id, suspect_id):
+                        self._release(clock)
                 clock = self._new(rule, suspect_id, at, named_limit)
                 self._started.add(clock.id)
                 self._put(clock)
@@ -169,6 +173,10 @@ class Clocks:
 
     def _ended(self, *states: pb.ClockState.ValueType) -> list[pb.Clock]:
         return [clock for clock in self._all.values() if clock.state in states and clock.id not in self._started]
+
+    def _release(self, clock: pb.Clock) -> None:
+        """Let no step ask after an ended clock any more."""
+        self._work.save(clocks, clock_row(self._all.pop(clock.id), self._transfer) | {"open_of": None})
 
     def _restore(self, clock: pb.Clock, ground: str, at: datetime) -> None:
         """Let a duty that was kept run on: it ends when it did, and whoever is late with it now is told of it anew."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from liangfa_cli.staging import Stage, request_id, stage
 from liangfa_kit.clock import beijing_date
-from liangfa_kit.errors import PlatformError
+from liangfa_kit.errors import Invalid, PlatformError
 from liangfa_procedure.instants import instants
 from liangfa_procedure.paths import path
 from liangfa_procedure.rules import FIELDS, Rules
@@ -205,13 +205,16 @@ class _Play:
         if not running:
             raise ScenarioInvalid(f"no clock of {event.rule_id} is running", event.where)
         for clock in running:
-            reply = await stub.ExtendClock(
-                rpc.ExtendClockRequest(
-                    request_id=request_id(), transfer_id=self.transfer.id, clock_id=clock.id, track=event.track,
-                    ground=event.ground, approver=event.approver,
-                )
+            asked = rpc.ExtendClockRequest(
+                request_id=request_id(), transfer_id=self.transfer.id, clock_id=clock.id, track=event.track,
+                ground=event.ground, approver=event.approver,
             )  # fmt: skip
-            self._note([reply.clock], is_dated=True)
+            try:
+                self._note([(await stub.ExtendClock(asked)).clock], is_dated=True)
+            except Invalid as refused:  # told twice, or what the limit allows anyway (至迟): the story goes on
+                if {one.reason for one in refused.violations} != {"TRACK_NOT_LONGER"}:
+                    raise
+                self.warnings.add(f"TRACK_NOT_LONGER {event.rule_id}")
         await self._read_again(stub)
 
     def _note(self, clocks: Iterable[pb.Clock], *, is_dated: bool) -> None:

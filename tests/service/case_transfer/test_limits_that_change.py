@@ -181,3 +181,22 @@ async def test_an_alarm_that_was_found_before_its_limit_moved_is_told_where_it_w
     await service.later(seconds=1)
     missed = [event for event in await service.events("ClockMissed") if event.clock.rule_id == "arrest_request"]
     assert [event.transfer.id for event in missed] == [part.id]
+
+
+async def test_a_duty_that_an_earlier_delivery_has_met_is_not_taken_up_again(service: Service) -> None:
+    """The police had the case and sent it back: the opinion is answered, whatever the agency does of its own accord later."""
+    transfer = await required(service)
+    await service.walk(
+        transfer, ("accept_transfer", "return_transfer", "send_to_right_authority", "suspect_crime_again")
+    )
+    await service.walk(transfer, ("report_to_head", "approve_transfer", "take_transfer_back"))
+    assert (await service.clocks(transfer))[OPINION].state == pb.CLOCK_STATE_STOPPED
+    await service.walk(transfer, ("report_to_head", "approve_transfer", "deliver_transfer", "take_transfer_back"))
+    assert (await service.clocks(transfer))[OPINION].state == pb.CLOCK_STATE_STOPPED
+
+
+async def test_a_forwarded_transfer_that_is_taken_back_leaves_the_duty_open(service: Service) -> None:
+    """No police organ has decided on it: the opinion is as unanswered as before."""
+    transfer = await required(service)
+    await service.walk(transfer, ("accept_transfer", "forward_transfer", "take_transfer_back"))
+    assert (await service.clocks(transfer))[OPINION].state == pb.CLOCK_STATE_RUNNING
