@@ -69,11 +69,19 @@ def _onward(meant: Meant, path: _Path | None) -> _Path:
 def _possible(
     line: Line, state: _State, suspects: tuple[str, ...], taken: frozenset[str]
 ) -> Iterator[tuple[Meant, _State]]:
-    for step in sorted(line.choices, key=lambda step: step.id in taken):
+    for step in sorted(line.choices, key=lambda step: (step.id in taken, not _is_near(step, line, state, suspects))):
         if step.scope is Scope.TRANSFER:
             yield from _of_transfer(step, state)
         elif state[0] in {None, COURSES_RUN_IN}:
             yield from _of_suspects(step, line.names, state[1], suspects)
+
+
+def _is_near(step: Step, line: Line, state: _State, suspects: tuple[str, ...]) -> bool:
+    """Whether the step belongs to where the story has brought a suspect: 通知行政机关 after 撤案 tells of the withdrawal."""
+    if step.scope is not Scope.SUSPECT:
+        return False
+    here = [course for name, course in zip(suspects, state[1], strict=True) if name in (line.names or suspects)]
+    return any(course is not None and Procedure.load().leads_from(step, course) for course in here)
 
 
 def _of_transfer(step: Step, state: _State) -> Iterator[tuple[Meant, _State]]:

@@ -15,8 +15,8 @@ from typing import Any
 
 from liangfa_procedure import wording
 from liangfa_procedure.reading import read_data
-from liangfa_procedure.rules import Rules
-from liangfa_procedure.steps import Procedure, Step
+from liangfa_procedure.rules import Rule, Rules, Track
+from liangfa_procedure.steps import COURSES_RUN_IN, Procedure, Scope, Step
 
 KEYS = {
     "标题": "title", "来源": "source", "领域": "sector", "行业": "sector", "嫌疑人": "suspects", "犯罪嫌疑人": "suspects",
@@ -29,7 +29,7 @@ STEP_KEYS = {
     "事项": "step", "actor": "by", "who": "by", "role": "by", "主体": "by", "办理": "by", "received_on": "received",
     "收到": "received", "签收": "received", "送达": "received", "嫌疑人": "suspect", "羁押": "custody", "机关": "organisation",
     "organization": "organisation", "文书": "documents", "备注": "note", "说明": "note", "期限延长": "extend", "延长": "extend",
-    "情形": "track", "理由": "ground", "批准人": "approver",
+    "情形": "track", "理由": "ground", "批准人": "approver", "回复期限": "reply_by", "答复期限": "reply_by",
 }  # fmt: skip
 SECTORS = {
     "环境": "environment", "生态环境": "environment", "环保": "environment", "env": "environment",
@@ -38,7 +38,20 @@ SECTORS = {
     "税务": "tax", "税收": "tax", "食品": "food", "食品安全": "food", "知识产权": "intellectual_property",
     "ip": "intellectual_property", "劳动": "labour", "劳动保障": "labour", "人社": "labour",
     "人力资源和社会保障": "labour", "labor": "labour", "自然资源": "natural_resources", "general": "", "一般": "",
+    "市场监管": "", "市场监督管理": "", "工商": "", "烟草": "", "烟草专卖": "", "农业农村": "", "林业": "", "文化": "", "文旅": "",
+    "卫生健康": "", "交通运输": "", "水利": "", "城管": "", "城市管理": "",
 }  # fmt: skip
+"""Fields and offices by what they are called; empty: one that the general rules govern."""
+TRACKS = {
+    "line_needs_verification": ("核实", "核查", "查证"),
+    "major_complex": ("重大", "复杂"),
+    "major_cross_region": ("重大", "跨区域"),
+    "complex": ("复杂",),
+    "special": ("特殊", "特别"),
+    "roaming_repeat_gang": ("流窜", "多次", "结伙"),
+    "ordinary_latest": ("至迟",),
+}
+"""Words of which one in a Chinese name of a track tells it among those of its rule."""
 _SIDES = {
     "police": ("公安", "警", "派出所", "经侦", "刑侦", "环侦", "侦查", "police"),
     "procuratorate": ("检察", "procurat"),
@@ -101,12 +114,55 @@ def is_guess(word: str) -> bool:
 def sector_called(word: str) -> str:
     """Return the sector that a word names, itself when it is none: 生态环境局 and 环保领域 mean 环境."""
     bare = re.sub(r"(?:领域|行业|类|案件|部门|局|厅|执法|监管|保护)+$", "", word.strip())
-    return SECTORS.get(word.strip(), SECTORS.get(bare, word.strip()))
+    known = SECTORS.get(word.strip(), SECTORS.get(bare))
+    if known is not None:
+        return known
+    # A place may stand before the office (某区生态环境局); a word that holds two fields names neither.
+    held = {sector for name, sector in SECTORS.items() if not name.isascii() and name in bare}
+    return held.pop() if len(held) == 1 else word.strip()
 
 
-def rule_called(word: str) -> str:
-    """Return the id of the rule that its Chinese name calls; `word` itself when none does."""
-    return next((rule.id for rule in Rules.load().by_id.values() if rule.title_zh == word.strip()), word.strip())
+def rule_called(word: str, sector: str = "") -> str:
+    """Return the id of the rule that `word` calls in `sector`: its id, its Chinese name or a part of it; `word` when none does.
+
+    The general rule means the one that the sector has in its place.
+    """
+    rules, text = Rules.load(), word.strip()
+    named = rules.by_id.get(text) or next((rule for rule in rules.by_id.values() if rule.title_zh == text), None)
+    if named is not None:
+        pair = (named.starts_on, named.ends_on)
+        own = [rule.id for rule in rules.in_sector(sector) if (rule.starts_on, rule.ends_on) == pair]
+        return own[0] if own and named.sector == "general" else named.id
+    bare = re.sub(r"(?:的)?(?:期限|时限)$", "", text)
+    held = [rule.id for rule in rules.in_sector(sector) if rule.tracks and len(bare) > 1 and bare in rule.title_zh]
+    return held[0] if len(held) == 1 else text
+
+
+def track_called(word: str, rule: Rule) -> Track | None:
+    """Return the track with a length that `word` names among those of `rule`; the only one when there is no word."""
+    tracks = [track for track in rule.tracks if track.length is not None]
+    if not word.strip():
+        return tracks[0] if len(tracks) == 1 else None
+    named = [track for track in tracks if track.name == word.strip()]
+    named = named or [track for track in tracks if any(mark in word for mark in TRACKS.get(track.name, ()))]
+    return named[0] if len(named) == 1 else None
+
+
+def state_called(word: str) -> str:
+    """Return the state of a transfer that a word names (已立案, 待审批), itself when it is none; a suspect's state means 立案."""
+    states = Procedure.load().states
+    bare = _state_form(word)
+    of_transfer = [name for name, state in states[Scope.TRANSFER].items() if _state_form(state.name_zh) == bare]
+    if word.strip() in states[Scope.TRANSFER] or of_transfer:
+        return word.strip() if word.strip() in states[Scope.TRANSFER] else of_transfer[0]
+    of_suspects = any(_state_form(state.name_zh) == bare for state in states[Scope.SUSPECT].values())
+    return COURSES_RUN_IN if of_suspects and bare else word.strip()
+
+
+def _state_form(name: str) -> str:
+    """Return a state's name without 已, 阶段 and what stands in brackets."""
+    bare = re.sub(r"^已(?:经)?|(?:阶段|状态|中)$", "", re.sub(r"（.*）|\(.*\)", "", name.strip()))
+    return "接受" if bare in {"受理", "立案审查"} else bare
 
 
 def is_row_without_step(word: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -104,6 +105,9 @@ class Rule:
     asked_by: frozenset[str] = frozenset()
     """Steps of which one must have asked for what is owed; empty: it is owed unasked."""
 
+    while_any: str = ""
+    """State of a suspect's course: while one is in it, what ends the course of another does not end this limit."""
+
     @property
     def is_owed_if_taken(self) -> bool:
         """Whether nobody fails by leaving the step aside, but whoever takes it shall do so in time.
@@ -112,6 +116,10 @@ class Rule:
         (应当：国务院令第310号第九条第二款).
         """
         return self.use is Use.WINDOW or (self.use is Use.RIGHT and self.kind == "statutory")
+
+    def goes_on(self, suspect: str | None, courses: Collection[str]) -> bool:
+        """Whether a limit of `suspect` (None or empty: of the whole case) goes on while the suspects stand in `courses`."""
+        return not suspect and bool(self.while_any) and self.while_any in courses
 
     @property
     def latest(self) -> Duration | None:
@@ -193,6 +201,7 @@ def _rule(row: dict[str, Any], use: dict[str, Any]) -> Rule:
         why_unused=use.get("why", ""),
         way=frozenset(use.get("way", ())),
         asked_by=frozenset(use.get("asked_by", ())),
+        while_any=use.get("while_any", ""),
     )
 
 

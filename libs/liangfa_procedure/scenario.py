@@ -154,7 +154,7 @@ _FILE_KEYS = frozenset(
     ["title", "source", "sector", "begins_in", "suspects", "steps", "until", "expected", "final_state", "holidays"]
 )
 _STEP_KEYS = frozenset(
-    ["on", "step", "by", "organisation", "received", "suspect", "custody", "documents", "fields", "note"]
+    ["on", "step", "by", "organisation", "received", "suspect", "custody", "documents", "fields", "reply_by", "note"]
 )
 _EXTENSION_KEYS = frozenset(["on", "extend", "track", "ground", "approver", "suspect", "note"])
 
@@ -180,7 +180,7 @@ def read_scenario(text: str) -> Scenario:
     if len(set(suspects)) != len(suspects):
         raise ScenarioInvalid("two suspects have one name: tell them apart")
     begins_in = _state(shapes.word(data, "begins_in"))
-    events, passed = _events(rows, suspects, begins_in)
+    events, passed = _events(rows, suspects, begins_in, sector)
     dated = [event.moment for event in events if event.moment is not None]
     if not dated:
         raise ScenarioInvalid("no step has a date")
@@ -216,7 +216,7 @@ def _only(row: Mapping[str, Any], known: frozenset[str], where: int) -> None:
 
 
 def _events(
-    told: list[Mapping[Any, Any]], suspects: tuple[str, ...], begins_in: str | None
+    told: list[Mapping[Any, Any]], suspects: tuple[str, ...], begins_in: str | None, sector: str
 ) -> tuple[tuple[Told | Extended, ...], tuple[str, ...]]:
     """Return what the lines of the story mean, and reason codes for those that are no step."""
     given = dict(enumerate((naming.renamed(row, naming.STEP_KEYS) for row in told), start=1))
@@ -230,7 +230,7 @@ def _events(
         if where in means:
             events += _told(row, where, means[where])
         elif where not in passed:
-            events.append(_extension(row, where, suspects))
+            events.append(_extension(row, where, suspects, sector))
     codes = [f"NO_STEP {rows[n]['step']}" for n in sorted(passed)]
     guesses = {
         f"READ_AS {rows[n]['step']} {means[n].step.id}": None for n in steps if naming.is_guess(str(rows[n]["step"]))
@@ -285,9 +285,11 @@ def _told(row: Mapping[str, Any], where: int, meant: Meant) -> list[Told]:
     """Return the step of this line, once for each suspect whom it concerns."""
     when = row.get("on")
     moment = None if when is None else Moment.read(when, where)
-    fields = shapes.mapping(row, "fields", where)
+    fields = naming.renamed(shapes.mapping(row, "fields", where), naming.STEP_KEYS)
+    if row.get("reply_by") is not None:
+        fields["reply_by"] = row["reply_by"]
     if "reply_by" in fields:
-        shapes.day(fields["reply_by"], "fields.reply_by, the last day that the document names,", where)
+        fields["reply_by"] = shapes.day(fields["reply_by"], "reply_by, the last day that the document names,", where)
     received = None if row.get("received") is None else Moment.read(row["received"], where)
     if received is not None and moment is not None and received.latest < moment.earliest:
         raise ScenarioInvalid("it is received before it is taken", where)
@@ -306,15 +308,15 @@ def _told(row: Mapping[str, Any], where: int, meant: Meant) -> list[Told]:
     return [replace(one, suspect=name) for name in meant.names] or [one]
 
 
-def _extension(row: Mapping[str, Any], where: int, suspects: tuple[str, ...]) -> Extended:
+def _extension(row: Mapping[str, Any], where: int, suspects: tuple[str, ...], sector: str) -> Extended:
     _only(row, _EXTENSION_KEYS, where)
     moment = None if row.get("on") is None else Moment.read(row["on"], where)
     suspect = next(iter(_names(row, where, suspects)), None)
-    rule = Rules.load().by_id.get(naming.rule_called(shapes.word(row, "extend", where)))
+    rule = Rules.load().by_id.get(naming.rule_called(shapes.word(row, "extend", where), sector))
     if rule is None:
         raise ScenarioInvalid(f"there is no rule {row['extend']}", where)
-    track = next((track for track in rule.tracks if track.name == row.get("track")), None)
-    if track is None or track.length is None:
+    track = naming.track_called(shapes.word(row, "track", where), rule)
+    if track is None:
         known = [track.name for track in rule.tracks if track.length]
         raise ScenarioInvalid(f"{rule.id} has no track {row.get('track')} with a length; it has {known}", where)
     ground, approver = shapes.word(row, "ground", where), shapes.word(row, "approver", where)
@@ -345,9 +347,10 @@ def _not_after_the_next(events: tuple[Told | Extended, ...]) -> tuple[Told | Ext
 
 
 def _state(name: str) -> str | None:
-    if name and name not in Procedure.load().states[Scope.TRANSFER]:
-        raise ScenarioInvalid(f"there is no state {name} of a transfer")
-    return name or None
+    known, state = Procedure.load().states[Scope.TRANSFER], naming.state_called(name)
+    if state and state not in known:
+        raise ScenarioInvalid(f"there is no state {name} of a transfer; known are {sorted(known)}")
+    return state or None
 
 
 def _expected(rows: list[Mapping[Any, Any]]) -> tuple[Alert, ...]:

@@ -92,7 +92,12 @@ def days(row: Mapping[Any, Any], key: str, where: int = 0) -> frozenset[date]:
 
 
 def day(value: Any, what: str, where: int = 0) -> date:
-    """Return `value`, a day without a time. Raises `ScenarioInvalid`."""
+    """Return `value`, a day without a time, also as it is written (2025年11月20日). Raises `ScenarioInvalid`."""
+    if isinstance(value, str):
+        try:
+            value = written(value)
+        except ValueError:
+            raise ScenarioInvalid(f"{what} is a day (2026-04-30)", where) from None
     if not isinstance(value, date) or isinstance(value, datetime) or value.year not in YEARS:
         raise ScenarioInvalid(f"{what} is a day (2026-04-30)", where)
     return value

@@ -216,7 +216,11 @@ def _allow(game: _Play, told: Told) -> None:
 def _end(game: _Play, step: Step | None, events: tuple[str, ...], suspect: str | None) -> None:
     def is_ended(rule: Rule, of: str | None) -> bool:
         is_meant = of is None or of == suspect
-        return is_meant and (rule.ends_on in events or (step is not None and step.ends_rule(rule)))
+        return (
+            is_meant
+            and not rule.goes_on(of, game.suspects.values())
+            and (rule.ends_on in events or (step is not None and step.ends_rule(rule)))
+        )
 
     game.clocks = [clock for clock in game.clocks if not is_ended(clock.rule, clock.suspect)]
     for sent in game.unsigned:  # a limit that waits for a signature ends like one that runs

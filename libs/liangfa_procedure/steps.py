@@ -221,6 +221,8 @@ def duties(procedure: Procedure) -> dict[str, frozenset[str]]:
     found = {rule.id: rule.way for rule in rules if rule.use is Use.DUTY}
     if unknown := frozenset[str]().union(*found.values(), *(rule.asked_by for rule in rules)) - procedure.steps.keys():
         raise ProcedureError(f"clock_use.yaml names steps that do not exist: {sorted(unknown)}")
+    if nowhere := {rule.while_any for rule in rules if rule.while_any} - procedure.states[Scope.SUSPECT].keys():
+        raise ProcedureError(f"clock_use.yaml names states of a suspect that do not exist: {sorted(nowhere)}")
     return found
 
 

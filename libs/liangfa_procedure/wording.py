@@ -16,6 +16,16 @@ _AGENCIES = (
     "|城管|自然资源|药品监督管理|药监|知识产权"
 )
 _FORMS = (
+    (r"以[^以]{2,20}?为由", ""),
+    (r"以(?:涉嫌)?[^以]{2,20}?(?<!犯)罪(?:名)?", ""),
+    (r"涉嫌[^罪]{2,18}(?<!犯)罪(?:名)?", ""),
+    (r"将(?:该|本|全)?案(?:件|卷)?(?=移送|移交|送交|转送|退回)", ""),
+    (r"将([^将]{2,20}?)(移送|移交|送交|转送|退回|告知|通知|通报|送达|抄送)", r"\2\1"),
+    (r"^(.+?书)送达", r"送达\1"),
+    (r"写出|撰写|起草", "提出"),
+    (r"进行|开展|给予|予以(?!立案)|处以", ""),
+    (r"批捕", "批准逮捕"),
+    (r"补充侦查(?:完毕|终结|结束|完成)?后", "补充侦查完毕"),
     (r"依法|正式|及时|当日|当天|随即|作出|发出|制发|出具|下达|制作|签发", ""),
     (r"(?:同级|原)?(?:人民)?检察(?:机关|院)(?!察)", "检察机关"),
     (r"(?:同级)?公安(?:机关|部门|分局|局)", "公安"),
@@ -23,18 +33,22 @@ _FORMS = (
     (rf"(?:{_AGENCIES})(?:主管)?(?:局|部门|厅|委)", "行政机关"),
     (r"(?:主要|正职|单位)?负责人|局长", "负责人"),
     (r"移交|送交", "移送"),
+    (r"移送[^不未]{1,12}等(?=物品|物证|财物)", "移送"),
     (r"接收|接受|受理", "受理"),
     (r"通知|告知", "告知"),
     (r"不予立案", "不立案"),
     (r"撤销案件", "撤案"),
     (r"提请|申请|提起|报请", "提请"),
     (r"同意", "批准"),
-    (r"(?:决定|告知)?书$", ""),
+    (r"(?:决定|告知)书|书$", ""),
 )
-_SIDES = ("公安", "检察机关", "行政机关", "负责人", "法院")
+_SIDES = ("公安", "检察机关", "行政机关", "负责人", "法院", "承办人", "执法人员", "办案人员", "专案组")
+_AMONG = re.compile(r"(?:就|由|向|对)?[某原邻本该]?[省市县区]?(?:公安|检察机关|行政机关)(?:就|对)?")
+"""A side named anywhere in a word: 要求公安说明逾期理由, 就公安逾期未决定提请检察机关监督."""
 _NOT_DONE = re.compile(r"[不未没拒撤退逾无免复停终前后]|准备|拟|另案")
-_OTHER_DEED = re.compile("告知|送达|抄送|回复|监督|审查|起诉")
+_OTHER_DEED = re.compile("告知|送达|抄送|回复|监督|审查|起诉|要求|建议|认为|应当")
 _SHORTEST = 3
+_WITHOUT_SIDES = 4
 _TURNS = (
     *"不未没无非撤退免拒维终延止逾停前后拟",
     "准备",
@@ -46,6 +60,9 @@ _TURNS = (
     "提请",
     "批准",
     "监督",
+    "应当",
+    "认为",
+    "建议",
 )
 """What turns a step into another one, often its opposite: words that differ in them are not alike."""
 _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
@@ -64,7 +81,8 @@ def alike(word: str, names: Mapping[str, Sequence[Step]]) -> tuple[Step, ...]:
     """Return what `names` (one form of each) call like `word`, itself in one form; empty when nothing is near enough.
 
     In turn: the same form; the same without whoever acts before it; the longest name that `word` holds, when what is left
-    of the word denies nothing and speaks of no other time (立案后……); the one name that it resembles by far the most.
+    of the word denies nothing, asks for nothing and speaks of no other time (立案后……); the same without the sides
+    named in it; the one name that it resembles by far the most.
     """
     if not word:
         return ()
@@ -77,7 +95,10 @@ def alike(word: str, names: Mapping[str, Sequence[Step]]) -> tuple[Step, ...]:
         name for name in names if len(name) >= _SHORTEST and name in word and not _is_other(word.replace(name, "", 1))
     ]
     if not held:
-        return _most_alike(bare, names)
+        without = _AMONG.sub("", bare)
+        return (
+            tuple(names[without]) if len(without) >= _WITHOUT_SIDES and without in names else _most_alike(bare, names)
+        )
     longest = max(map(len, held))
     return tuple(dict.fromkeys(one for name in held if len(name) == longest for one in names[name]))
 

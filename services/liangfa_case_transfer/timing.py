@@ -157,8 +157,10 @@ class Clocks:
         ]  # fmt: skip
 
     def _end(self, events: set[str], suspect_id: str, at: datetime) -> None:
+        courses = {suspect.state for suspect in self._transfer.suspects}
         for clock in self._meant(suspect_id):
-            if Rules.load().rule(clock.rule_id).ends_on in events:
+            rule = Rules.load().rule(clock.rule_id)
+            if rule.ends_on in events and not rule.goes_on(clock.suspect_id, courses):
                 self._close(clock, pb.CLOCK_STATE_STOPPED, at)
 
     def _find_late(self, events: set[str], suspect_id: str, at: datetime) -> None:

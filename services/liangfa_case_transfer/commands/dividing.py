@@ -29,6 +29,7 @@ from liangfa_case_transfer.validation import check_division
 from liangfa_kit.errors import FieldViolation
 from liangfa_kit.store.port import Row
 from liangfa_kit.work import Handler, Work
+from liangfa_procedure.rules import Rules
 from liangfa_procedure.steps import SEPARATE_CASE, Scope
 from liangfa_protos.case_transfer.v1 import events_pb2
 from liangfa_protos.case_transfer.v1 import transfer_pb2 as pb
@@ -70,8 +71,8 @@ def _split(command: Split, work: Work) -> rpc.SplitTransferResponse:
         part.suspects.add().CopyFrom(suspect)
         part.suspects[-1].id = str(number)
         _leave(suspect, part.id)
-    moving = [clock for clock in _running(transfer, work) if clock.suspect_id in ids]
-    moved = [_move(clock, part, ids, number, work) for number, clock in enumerate(moving, 1)]
+    moving = [one for one in _running(transfer, work) if one.suspect_id in ids or _follows(one, transfer, part)]
+    moved = [_move(clock, part, ids | {"": ""}, number, work) for number, clock in enumerate(moving, 1)]
     fields = {"reason": request.reason, "suspects": "、".join(one.name for one in part.suspects), "part": part.id}
     told = _taken(SPLIT, row["steps"] + 1, transfer, fields, work)
     begun = _taken(SPLIT, 1, part, fields | {"split_from": transfer.id}, work)
@@ -115,6 +116,13 @@ def _join(command: Join, work: Work) -> rpc.JoinTransferResponse:
     work.record(transfer_stream(transfer.id), events_pb2.StepTaken(transfer=transfer, step=told))
     work.record(transfer_stream(into.id), events_pb2.StepTaken(transfer=into, step=received, clocks=moved))
     return rpc.JoinTransferResponse(transfer=into, joined=transfer, clocks=moved)
+
+
+def _follows(clock: pb.Clock, transfer: pb.Transfer, part: pb.Transfer) -> bool:
+    """Tell whether a limit of the whole case goes with the part: what keeps it running is now there alone."""
+    rule = Rules.load().rule(clock.rule_id)
+    stays, leaves = ({suspect.state for suspect in one.suspects} for one in (transfer, part))
+    return rule.goes_on(clock.suspect_id, leaves) and not rule.goes_on(clock.suspect_id, stays)
 
 
 SPLIT_TRANSFER = Handler(

@@ -243,3 +243,42 @@ async def test_a_duty_that_was_kept_stays_in_its_transfer(service: Service) -> N
     await join(service, other, one)
     kept = [clock for clock in (await service.read(other)).clocks if clock.rule_id.startswith("agency_act_on")]
     assert [clock.state for clock in kept] == [pb.CLOCK_STATE_STOPPED]
+
+
+SUPERVISED = (
+    *FILED[:-1], "refuse_filing", "serve_refusal", "propose_supervision", "demand_reasons", "explain", "notify_to_file",
+    "file_on_notice",
+)  # fmt: skip
+"""Filed on the procuratorate's notice: three months for the investigation of the case begin (RULE art. 564)."""
+
+
+async def supervised(service: Service) -> pb.Transfer:
+    """Return a transfer of two suspects, filed on notice, for which everything is signed."""
+    transfer = await service.open()
+    for step in SUPERVISED:
+        await service.walk(transfer, (step,))
+        for side in (OFFICER, POLICE_HEAD, PROCURATOR):
+            await service.sign(transfer, side)
+    return transfer
+
+
+async def test_the_limit_of_the_case_goes_on_while_one_suspect_is_investigated(service: Service) -> None:
+    """One of two withdrawn is not the end of the investigation; the last one sent for prosecution is."""
+    transfer = await supervised(service)
+    await service.take(transfer, "withdraw_case", suspect_id="2")
+    assert ("supervised_case_progress", "") in await running(service, transfer)
+    await service.take(transfer, "send_for_prosecution", suspect_id="1")
+    assert ("supervised_case_progress", "") not in await running(service, transfer)
+
+
+async def test_the_limit_of_the_case_goes_where_the_last_investigation_goes(service: Service) -> None:
+    """With whoever is still investigated, and it stays while one of them stays."""
+    transfer = await supervised(service)
+    before = (await running(service, transfer))["supervised_case_progress", ""]
+    await service.take(transfer, "withdraw_case", suspect_id="2")
+    for side in (OFFICER, PROCURATOR):
+        await service.sign(transfer, side)
+    part = (await split(service, transfer, "1")).part
+    after = (await running(service, part))["supervised_case_progress", ""]
+    assert (after.id, after.due_at) == (before.id, before.due_at)
+    assert ("supervised_case_progress", "") not in await running(service, transfer)

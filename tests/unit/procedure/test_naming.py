@@ -7,8 +7,16 @@ from datetime import UTC, date, datetime
 import pytest
 
 from liangfa_procedure import shapes
-from liangfa_procedure.naming import is_row_without_step, rule_called, sector_called, steps_called
+from liangfa_procedure.naming import (
+    is_row_without_step,
+    rule_called,
+    sector_called,
+    state_called,
+    steps_called,
+    track_called,
+)
 from liangfa_procedure.reading import read_data
+from liangfa_procedure.rules import Rules
 from liangfa_procedure.scenario import Moment, Told, read_scenario
 from liangfa_procedure.shapes import ScenarioInvalid
 from liangfa_procedure.simulation import play
@@ -268,3 +276,129 @@ def test_lines_that_all_have_a_day_are_put_in_order_and_it_is_told() -> None:
     assert play(scenario).warnings == ("REORDERED",)
     with pytest.raises(ScenarioInvalid, match="lies before"):
         read_scenario("\n".join(["steps:", *lines, "  - {step: 移送}"]))
+
+
+@pytest.mark.parametrize(
+    ("word", "step"),
+    [
+        ("不予立案通知书送达市场监管局", "serve_refusal"),
+        ("将撤案决定告知应急管理局", "notify_withdrawal"),
+        ("将案件移送检察院审查起诉", "send_for_prosecution"),
+        ("将涉案物品移交公安机关", "hand_over_items"),
+        ("移交账簿等物品", "hand_over_items"),
+        ("承办人写出移送报告", "report_to_head"),
+        ("公安局以拒不支付劳动报酬罪立案侦查", "file_case"),
+        ("以证据不足为由不批捕", "decide_arrest"),
+        ("提请批捕", "request_arrest"),
+        ("补充侦查后重新移送", "resubmit_for_prosecution"),
+        ("税务局就公安机关逾期未决定申请检察院监督", "propose_delay_supervision"),
+        ("要求公安机关说明逾期理由", "demand_overdue_reasons"),
+        ("认为应当给予行政处罚", "find_violation"),
+    ],
+)
+def test_the_order_of_words_and_the_name_of_the_offence_do_not_matter(word: str, step: str) -> None:
+    """将……告知, ……书送达, 以……罪, 以……为由, 就……申请: the deed is what is left; an offence named 拒不…… denies nothing."""
+    assert [found.id for found in steps_called(word)[:1]] == [step]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "要求公安机关说明情况",
+        "建议给予行政处罚",
+        "认为应当移送公安机关",
+        "应当立案",
+        "建议公安机关立案侦查",
+        "将案件退回检察院",
+    ],
+)
+def test_what_is_asked_for_or_thought_is_not_read_as_done(word: str) -> None:
+    """Read as the deed, a demand for reasons would stop the limit that it starts."""
+    assert steps_called(word) == ()
+
+
+@pytest.mark.parametrize(
+    ("last", "means"),
+    [
+        ("撤销案件", "notify_withdrawal"),
+        ("不起诉", "tell_non_prosecution"),
+        ("移交涉案物品", "notify_decision"),
+    ],
+)
+def test_whom_a_notice_tells_of_what_is_said_by_the_step_before_it(last: str, means: str) -> None:
+    """通知行政机关 after a withdrawal tells of that and not of the filing, months ago."""
+    found = read_scenario(story("受理", "立案", last, "书面通知移送机关"))
+    assert [event.step.id for event in found.events if isinstance(event, Told)][-1] == means
+
+
+@pytest.mark.parametrize(
+    ("word", "sector"),
+    [
+        ("某区生态环境局", "environment"),
+        ("区市场监督管理局", ""),
+        ("烟草专卖局", ""),
+        ("食品药品监管局", "食品药品监管局"),
+    ],
+)
+def test_an_office_tells_the_sector_unless_it_tells_two(word: str, sector: str) -> None:
+    """Offices without a measure of their own follow the general rules; of two fields a person has to choose."""
+    assert sector_called(word) == sector
+
+
+@pytest.mark.parametrize(
+    ("word", "sector", "rule"),
+    [
+        ("立案审查", "economic", "police_filing_decision_economic"),
+        ("立案审查期限", "", "police_filing_decision"),
+        ("公安机关立案审查", "environment", "police_filing_decision_env"),
+        ("police_filing_decision", "drug", "police_filing_decision_drug"),
+        ("审查", "", "审查"),
+    ],
+)
+def test_the_general_rule_means_the_one_that_the_sector_has_instead(word: str, sector: str, rule: str) -> None:
+    """A part of its name is enough where it is the only one that can be extended."""
+    assert rule_called(word, sector) == rule
+
+
+@pytest.mark.parametrize(
+    ("rule", "word", "track"),
+    [
+        ("police_filing_decision", "线索需要核实", "line_needs_verification"),
+        ("police_filing_decision", "重大复杂", "major_complex"),
+        ("police_filing_decision_economic", "重大跨区域", "major_cross_region"),
+        ("police_filing_decision_drug", "重大复杂", None),
+        ("arrest_request", "流窜作案", "roaming_repeat_gang"),
+        ("prosecution_review", "", "major_complex"),
+        ("police_filing_decision", "", None),
+    ],
+)
+def test_a_track_is_understood_in_chinese_unless_two_are_meant(rule: str, word: str, track: str | None) -> None:
+    """Left out, it is the only one that the rule has."""
+    found = track_called(word, Rules.load().rule(rule))
+    assert (found.name if found else None) == track
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("已立案", "filed"),
+        ("立案", "filed"),
+        ("立案审查", "accepted"),
+        ("侦查阶段", "filed"),
+        ("不予立案", "not_filed"),
+        ("钓鱼", "钓鱼"),
+    ],
+)
+def test_a_state_is_understood_by_its_chinese_name(word: str, state: str) -> None:
+    """Where a suspect stands is possible in a filed case alone."""
+    assert state_called(word) == state
+
+
+@pytest.mark.parametrize("told", ["reply_by: 2025年11月20日", "回复期限: 2025-11-20", "fields: {回复期限: 2025.11.20}"])
+def test_the_day_that_an_opinion_names_is_read_as_it_is_written(told: str) -> None:
+    """As a key of the line or among its fields; a day that is none is refused."""
+    found = read_scenario(f"steps:\n  - {{on: 2025-10-20, step: give_penalty_opinion, {told}}}\n").events[0]
+    assert isinstance(found, Told)
+    assert found.fields["reply_by"] == date(2025, 11, 20)
+    with pytest.raises(ScenarioInvalid, match="reply_by"):
+        read_scenario("steps:\n  - {on: 2025-10-20, step: give_penalty_opinion, reply_by: 一个月内}\n")
