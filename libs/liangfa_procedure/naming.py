@@ -102,6 +102,8 @@ def steps_called(word: str) -> tuple[Step, ...]:
         if len({step.name_zh for step in found}) == 1:
             return found
         found = wording.alike(wording.form(plain(word)), _forms())
+        if not found and (clause := wording.only_deed(word)):
+            return steps_called(clause)
         return found if len(found) <= _MOST_MEANT else ()
     return found if len(found) <= _MOST_MEANT or word not in _rows() else ()
 

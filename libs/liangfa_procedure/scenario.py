@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from liangfa_procedure import naming, shapes
+from liangfa_procedure import naming, shapes, wording
 from liangfa_procedure.clocks import BEIJING, Calendar
 from liangfa_procedure.holidays import with_years
 from liangfa_procedure.meaning import Line, Meant, meanings
@@ -263,7 +263,7 @@ def _names(row: Mapping[str, Any], where: int, suspects: tuple[str, ...]) -> tup
 def _line(row: Mapping[str, Any], where: int, suspects: tuple[str, ...]) -> Line:
     _only(row, _STEP_KEYS, where)
     word = str(row.get("step"))
-    choices = naming.steps_called(word)
+    choices = naming.steps_called(word) or naming.steps_called(wording.without_names(word, suspects))
     if not choices:
         raise ScenarioInvalid(f"there is no step {word}; {naming.nearest(word)}", where)
     # Of steps with one name those are meant that whoever is named may take.

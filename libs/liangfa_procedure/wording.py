@@ -16,12 +16,17 @@ _AGENCIES = (
     "|城管|自然资源|药品监督管理|药监|知识产权"
 )
 _FORMS = (
+    (r"^[^对将向]{0,8}?(?:总队|支队|大队|中队)", ""),
+    (r"(?:对|将)?(?:犯罪嫌疑人|嫌疑人|被不起诉人|被告人)(?=[^某]{1,2}某)", "对"),
+    (r"(?:对|将)[^某]{1,2}某[某甲乙丙丁]?(?:等[一二三四五六七八九十\d]*人)?", ""),
+    (r"复议后?(?:仍然?|依然)(?=维持)", "复议"),
     (r"以[^以]{2,20}?为由", ""),
     (r"以(?:涉嫌)?[^以]{2,20}?(?<!犯)罪(?:名)?", ""),
     (r"涉嫌[^罪]{2,18}(?<!犯)罪(?:名)?", ""),
     (r"将(?:该|本|全)?案(?:件|卷)?(?=移送|移交|送交|转送|退回)", ""),
-    (r"将([^将]{2,20}?)(移送|移交|送交|转送|退回|告知|通知|通报|送达|抄送)", r"\2\1"),
+    (r"将([^将]{2,20}?)(移送|移交|送交|转送|退回|告知|通知|通报|送达|抄送)(?!书)", r"\2\1"),
     (r"^(.+?书)送达", r"送达\1"),
+    (r"(?:审批|签批|审核|审查)(?=同意|批准)", ""),
     (r"写出|撰写|起草", "提出"),
     (r"进行|开展|给予|予以(?!立案)|处以", ""),
     (r"批捕", "批准逮捕"),
@@ -41,8 +46,21 @@ _FORMS = (
     (r"提请|申请|提起|报请", "提请"),
     (r"同意", "批准"),
     (r"(?:决定|告知)书|书$", ""),
+    (r"(?<![不未])决定(?=告知|提请)", ""),
 )
-_SIDES = ("公安", "检察机关", "行政机关", "负责人", "法院", "承办人", "执法人员", "办案人员", "专案组")
+_SIDES = (
+    "公安",
+    "检察机关",
+    "行政机关",
+    "负责人",
+    "法院",
+    "承办人",
+    "执法人员",
+    "办案人员",
+    "专案组",
+    "检察长",
+    "检察官",
+)
 _AMONG = re.compile(r"(?:就|由|向|对)?[某原邻本该]?[省市县区]?(?:公安|检察机关|行政机关)(?:就|对)?")
 """A side named anywhere in a word: 要求公安说明逾期理由, 就公安逾期未决定提请检察机关监督."""
 _NOT_DONE = re.compile(r"[不未没拒撤退逾无免复停终前后]|准备|拟|另案")
@@ -65,6 +83,11 @@ _TURNS = (
     "建议",
 )
 """What turns a step into another one, often its opposite: words that differ in them are not alike."""
+_DEEDS = re.compile(
+    "同意|逮捕|批捕|处罚|移送|移交|送达|批准|立案|受理|接受|签收|起诉|通知|告知|撤销|回复|决定|要求|建议|转送|退回|复议"
+)
+_WHY = re.compile("建议|认为|经|因|鉴于|由于")
+_CLAUSES = re.compile("[，,；;。]+")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
 _ALIKE, _CLEARLY = 0.75, 0.1
 _SHORTEST_LIKENED = 5
@@ -74,6 +97,27 @@ def form(word: str) -> str:
     """Return the one form of a word, itself without spaces and marks (`naming.plain`)."""
     for pattern, meant in _FORMS:
         word = re.sub(pattern, meant, word)
+    return word
+
+
+def only_deed(word: str) -> str:
+    """Return the one clause of a sentence that tells a deed (没有犯罪事实，不予立案); empty when there is none or several."""
+    clauses = [clause for clause in _CLAUSES.split(word) if clause.strip()]
+    deeds = [
+        clause for clause in clauses if _DEEDS.search(clause.replace("被不起诉人", "").replace("立案侦查", "立案"))
+    ]
+    if len(deeds) > 1:  # 认为没有犯罪事实, 建议给予处罚: why, or what for
+        deeds = [clause for clause in deeds if not _WHY.match(clause.strip())]
+    if len(clauses) > 1 and not deeds:
+        deeds = clauses[-1:]
+    return deeds[0] if len(clauses) > 1 and len(deeds) == 1 else ""
+
+
+def without_names(word: str, names: Sequence[str]) -> str:
+    """Return a word without the suspects whom it names: 对周某撤销案件 is 撤销案件."""
+    for name in sorted(names, key=len, reverse=True):
+        if len(name) > 1 and not name.isascii():
+            word = re.sub(f"(?:对|将)?(?:犯罪)?(?:嫌疑人)?{re.escape(name)}(?:等人?)?", "", word)
     return word
 
 

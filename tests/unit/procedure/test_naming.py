@@ -294,6 +294,14 @@ def test_lines_that_all_have_a_day_are_put_in_order_and_it_is_told() -> None:
         ("税务局就公安机关逾期未决定申请检察院监督", "propose_delay_supervision"),
         ("要求公安机关说明逾期理由", "demand_overdue_reasons"),
         ("认为应当给予行政处罚", "find_violation"),
+        ("执法大队提出移送意见报告", "report_to_head"),
+        ("公安机关将不予立案通知书送达县生态环境局", "serve_refusal"),
+        ("县公安局经审查，认为没有犯罪事实，不予立案", "refuse_filing"),
+        ("被不起诉人申诉，中止审查", "suspend_reverse_review"),
+        ("法院发出司法建议，建议给予行政处罚", "ask_for_penalty_after_judgment"),
+        ("检察长决定通知公安机关撤销案件", "notify_to_withdraw"),
+        ("公安机关复议后仍维持原决定", "uphold_refusal"),
+        ("将撤销案件决定书送达农业农村局", "notify_withdrawal"),
     ],
 )
 def test_the_order_of_words_and_the_name_of_the_offence_do_not_matter(word: str, step: str) -> None:
@@ -402,3 +410,10 @@ def test_the_day_that_an_opinion_names_is_read_as_it_is_written(told: str) -> No
     assert found.fields["reply_by"] == date(2025, 11, 20)
     with pytest.raises(ScenarioInvalid, match="reply_by"):
         read_scenario("steps:\n  - {on: 2025-10-20, step: give_penalty_opinion, reply_by: 一个月内}\n")
+
+
+def test_a_suspect_may_be_named_in_the_step() -> None:
+    """对周某撤销案件, also when the name holds no 某; whom the line concerns is still said by `suspect`."""
+    head = "suspects: [周某, 欧阳立案]\nbegins_in: filed"
+    found = told(story("对周某撤销案件", "对欧阳立案终止侦查", head=head))
+    assert found[0][0] == found[-1][0] == "withdraw_case"
